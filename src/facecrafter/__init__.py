@@ -1,0 +1,1 @@
+"""facecrafter: features of a face without the face."""
