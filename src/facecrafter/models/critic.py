@@ -1,0 +1,28 @@
+"""D, the critic of the Wasserstein distance between two sets of faces (Table XI)."""
+
+from torch import nn
+
+from facecrafter.types import Images, Scores
+
+
+class Critic(nn.Module):
+    """Images to one unbounded score each; no sigmoid. At 64 pixels the map shrinks 64 -> 1."""
+
+    def __init__(self, width: int = 64) -> None:  # paper, Table XI
+        super().__init__()
+        layers: list[nn.Module] = [_down(3, width), nn.LeakyReLU(0.2)]
+        for i in range(3):
+            outside = width * 2 ** (i + 1)
+            layers += [
+                _down(outside // 2, outside),
+                nn.InstanceNorm2d(outside, affine=True),  # authors' code
+                nn.LeakyReLU(0.2),  # authors' code
+            ]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width * 8, 1, 4))
+
+    def forward(self, images: Images) -> Scores:
+        return self.layers(images).mean(dim=(1, 2, 3))
+
+
+def _down(inside: int, outside: int) -> nn.Conv2d:
+    return nn.Conv2d(inside, outside, 5, 2, padding=2)
