@@ -4,28 +4,33 @@
 photographs need no more memory than the batch in hand.
 """
 
-import hashlib
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facecrafter.errors import DataError, SplitError
+from facecrafter.data.duplicates import not_among, shared
+from facecrafter.data.pixels import Index, Pixels
+from facecrafter.errors import DataError, SettingError, SplitError
 from facecrafter.types import Images
 
 NO_IDENTITY = -1
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Faces:
     """Crops of one size and what is known of each; `len(faces)` photographs.
 
-    Raises `DataError` where the parts disagree in length or shape.
+    An array given as `pixels` becomes a `Pixels` view. Raises `DataError` where the parts disagree
+    in length or shape.
     """
 
-    pixels: NDArray[np.uint8]  # (photographs, 3, height, width), RGB, 0 to 255
+    pixels: NDArray[np.uint8] | Pixels  # (photographs, 3, height, width), RGB, 0 to 255
     identities: NDArray[np.int64]  # person's number from 0; -1 = not known
     attributes: NDArray[np.float32]  # (photographs, attributes), probability, 0 to 1
     attribute_names: tuple[str, ...] = ()
@@ -34,12 +39,17 @@ class Faces:
     emotions: tuple[str, ...] = field(default=())  # one word per photograph; "" = not known
 
     def __post_init__(self) -> None:
-        count = len(self.pixels)
+        object.__setattr__(self, "pixels", Pixels.of(self.pixels))
         if self.pixels.ndim != 4 or self.pixels.shape[1] != 3 or self.pixels.dtype != np.uint8:
             raise DataError(
                 f"pixels are {self.pixels.dtype} {self.pixels.shape}; faces are uint8 "
                 "(photographs, 3, height, width). Convert with facecrafter.data.folder."
             )
+        self._refuse_other_lengths()
+        self._refuse_strangers()
+
+    def _refuse_other_lengths(self) -> None:
+        count = len(self)
         if len(self.identities) != count or self.attributes.shape != (
             count,
             len(self.attribute_names),
@@ -48,6 +58,22 @@ class Faces:
                 f"{count} photographs, {len(self.identities)} identities and attributes of shape "
                 f"{self.attributes.shape} for {len(self.attribute_names)} names do not belong "
                 "together: give one row for each photograph."
+            )
+        for what, given in (("names", self.names), ("emotions", self.emotions)):
+            if len(given) not in (0, count):
+                raise DataError(
+                    f"{len(given)} {what} for {count} photographs: give one for each, or none."
+                )
+
+    def _refuse_strangers(self) -> None:
+        if not len(self):
+            return
+        lowest, highest = int(self.identities.min()), int(self.identities.max())
+        if not lowest >= NO_IDENTITY or (self.people and not highest < len(self.people)):
+            raise DataError(
+                f"identities go from {lowest} to {highest} for {len(self.people)} named people: "
+                "they count from 0, and -1 stands for a person who is not known. Subtract 1 where "
+                "a file counts from 1."
             )
 
     def __len__(self) -> int:
@@ -58,23 +84,40 @@ class Faces:
         """Height of the crops in pixels."""
         return self.pixels.shape[2]
 
-    def images(self, index: Sequence[int] | NDArray[np.int64] | slice = slice(None)) -> Images:
-        """The chosen photographs, RGB, 0 to 1."""
-        chosen = np.ascontiguousarray(self.pixels[index])
-        return torch.from_numpy(chosen).float() / 255
+    def images(self, index: Index = slice(None)) -> Images:
+        """The chosen photographs, RGB, 0 to 1; reads these and no others."""
+        return torch.from_numpy(Pixels.of(self.pixels)[index]).float() / 255
 
     def take(self, index: Sequence[int] | NDArray[np.int64]) -> "Faces":
-        """The chosen photographs as faces of their own; people keep their numbers."""
-        chosen = np.asarray(index, dtype=np.int64)
-        return Faces(
-            pixels=self.pixels[chosen],
+        """The chosen photographs as faces of their own; people keep their numbers.
+
+        Reads no pixel: the new faces look into the same array or memory map.
+        """
+        chosen = np.asarray(index)
+        chosen = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.int64)
+        return replace(
+            self,
+            pixels=Pixels.of(self.pixels).take(chosen),
             identities=self.identities[chosen],
             attributes=self.attributes[chosen],
-            attribute_names=self.attribute_names,
             names=tuple(self.names[i] for i in chosen) if self.names else (),
-            people=self.people,
             emotions=tuple(self.emotions[i] for i in chosen) if self.emotions else (),
         )
+
+    def attribute(self, name: str) -> NDArray[np.float32]:
+        """One attribute of each photograph, probability, 0 to 1; NaN = not known."""
+        return self.attributes[:, self._column(name)]
+
+    def only(self, names: Sequence[str]) -> "Faces":
+        """The same faces with these attributes alone, in this order: the paper's 10 of LFW."""
+        columns = [self._column(name) for name in names]
+        return replace(self, attributes=self.attributes[:, columns], attribute_names=tuple(names))
+
+    def _column(self, name: str) -> int:
+        if name not in self.attribute_names:
+            known = ", ".join(self.attribute_names) or "none"
+            raise SettingError(f"no attribute is called {name!r}. These faces have: {known}.")
+        return self.attribute_names.index(name)
 
     def known(self) -> NDArray[np.int64]:
         """Numbers of the photographs whose attributes are known."""
@@ -82,14 +125,14 @@ class Faces:
 
     def statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of each colour, 0 to 1; reads in pieces."""
-        total, squares, count = np.zeros(3), np.zeros(3), 0
-        for start in range(0, len(self), 1024):
-            piece = self.pixels[start : start + 1024].astype(np.float64) / 255
-            total += piece.sum(axis=(0, 2, 3))
-            squares += (piece**2).sum(axis=(0, 2, 3))
-            count += piece.size // 3
-        mean = total / count
-        return mean, np.sqrt(np.maximum(squares / count - mean**2, 0))
+        counts = np.zeros((3, 256))
+        for piece in Pixels.of(self.pixels).pieces():
+            for colour in range(3):
+                counts[colour] += np.bincount(piece[:, colour].ravel(), minlength=256)
+        weights = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        values = np.arange(256) / 255
+        mean = weights @ values
+        return mean, np.sqrt((weights * (values - mean[:, None]) ** 2).sum(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +149,10 @@ class Splits:
 
     def __post_init__(self) -> None:
         private = {**_who(self.private_train), **_who(self.private_test)}
-        shared = sorted(_who(self.public).keys() & private.keys())
-        if shared:
+        both = sorted(_who(self.public).keys() & private.keys())
+        if both:
             raise SplitError(
-                f"{len(shared)} people are both public and private, for one {shared[0]!r}: the "
+                f"{len(both)} people are both public and private, for one {both[0]!r}: the "
                 "attacker may know no private person (III-B). Move each person to one side."
             )
         _refuse_duplicates(self.public, self.private_train, self.private_test)
@@ -119,8 +162,26 @@ class Splits:
         return matched(self.public, self.private_train)
 
 
+def apart(public: Faces, private_train: Faces, private_test: Faces) -> Splits:
+    """Splits without photographs that stand on two sides, as published data sets hold some.
+
+    Such a photograph stays in the private test set, else in private train; the rest is the same.
+    How many were left out is logged as a warning.
+    """
+    test = Pixels.of(private_test.pixels)
+    train = private_train.take(not_among(Pixels.of(private_train.pixels), test))
+    rest = public.take(not_among(Pixels.of(public.pixels), test, Pixels.of(train.pixels)))
+    gone = len(public) - len(rest) + len(private_train) - len(train)
+    if gone:
+        _log.warning("left out %d photographs that stand on two sides of the split", gone)
+    return Splits(rest, train, private_test)
+
+
 def matched(faces: Faces, to: Faces) -> Faces:
-    """`faces` shifted and scaled to the pixel mean and deviation of `to`, per colour (IV-D)."""
+    """`faces` shifted and scaled to the pixel mean and deviation of `to`, per colour (IV-D).
+
+    A table of 256 values for each colour, applied as pixels are read.
+    """
     mean, deviation = faces.statistics()
     goal_mean, goal_deviation = to.statistics()
     if not (deviation > 0).all():
@@ -128,22 +189,11 @@ def matched(faces: Faces, to: Faces) -> Faces:
             f"the deviation of a colour over {len(faces)} faces is {deviation}: one colour cannot "
             "be scaled. Give more than one photograph."
         )
-    shape = (1, 3, 1, 1)
-    pixels = np.empty(faces.pixels.shape, np.uint8)
-    for start in range(0, len(faces), 1024):
-        piece = faces.pixels[start : start + 1024] / 255.0
-        piece = (piece - mean.reshape(shape)) * (goal_deviation / deviation).reshape(shape)
-        piece = piece + goal_mean.reshape(shape)
-        pixels[start : start + 1024] = np.rint(np.clip(piece, 0, 1) * 255).astype(np.uint8)
-    return Faces(
-        pixels=pixels,
-        identities=faces.identities,
-        attributes=faces.attributes,
-        attribute_names=faces.attribute_names,
-        names=faces.names,
-        people=faces.people,
-        emotions=faces.emotions,
-    )
+    values = np.arange(256) / 255.0
+    scale = (goal_deviation / deviation)[:, None]
+    table = (values - mean[:, None]) * scale + goal_mean[:, None]
+    rounded = np.rint(np.clip(table, 0, 1) * 255).astype(np.uint8)
+    return replace(faces, pixels=Pixels.of(faces.pixels).coloured(rounded))
 
 
 def _who(faces: Faces) -> dict[str, int]:
@@ -153,16 +203,14 @@ def _who(faces: Faces) -> dict[str, int]:
 
 
 def _refuse_duplicates(*sides: Faces) -> None:
-    seen: dict[bytes, tuple[int, int]] = {}
-    for side, faces in enumerate(sides):
-        for i in range(len(faces)):
-            digest = hashlib.sha256(faces.pixels[i].tobytes()).digest()
-            first = seen.setdefault(digest, (side, i))
-            if first[0] != side:
-                raise SplitError(
-                    f"one photograph stands on two sides: {_name(sides[first[0]], first[1])} and "
-                    f"{_name(faces, i)} have the same pixels. Remove one of them."
-                )
+    pairs = shared(*(Pixels.of(side.pixels) for side in sides))
+    if pairs:
+        (first, i), (second, j) = pairs[0]
+        raise SplitError(
+            f"one photograph stands on two sides: {_name(sides[first], i)} and "
+            f"{_name(sides[second], j)} have the same pixels ({len(pairs)} such in all). "
+            "Remove one of them, or let facecrafter.data.faces.apart do it."
+        )
 
 
 def _name(faces: Faces, index: int) -> str:

@@ -2,10 +2,11 @@
 
 from torch import Tensor, nn
 
+from facecrafter.models.part import AbstractPart
 from facecrafter.types import Features, Latents
 
 
-class Amortiser(nn.Module):
+class Amortiser(AbstractPart):
     """A guess at the best response z* in one pass; the inversion starts from it.
 
     Larger feature maps than 16 x 16 are averaged at the end, so any cut fits.
@@ -18,6 +19,7 @@ class Amortiser(nn.Module):
         width: int = 128,  # of the first convolution; paper, Table XIII
     ) -> None:
         super().__init__()
+        self.arguments = {"channels": channels, "latent_dim": latent_dim, "width": width}
         self.layers = nn.Sequential(
             *_convolution(channels, width, 4, 2, 1),
             *_convolution(width, width * 4, 4, 2, 1),
@@ -31,7 +33,9 @@ class Amortiser(nn.Module):
         return self.layers(features).flatten(1)
 
 
-def _convolution(inside: int, outside: int, side: int, stride: int, padding: int) -> list[nn.Module]:
+def _convolution(
+    inside: int, outside: int, side: int, stride: int, padding: int
+) -> list[nn.Module]:
     convolution = nn.Conv2d(inside, outside, side, stride, padding, bias=False)
     return [convolution, nn.BatchNorm2d(outside), nn.LeakyReLU(0.2)]
 

@@ -2,14 +2,16 @@
 
 from torch import nn
 
+from facecrafter.models.part import AbstractPart
 from facecrafter.types import Images, Scores
 
 
-class Critic(nn.Module):
+class Critic(AbstractPart):
     """Images to one unbounded score each; no sigmoid. At 64 pixels the map shrinks 64 -> 1."""
 
     def __init__(self, width: int = 64) -> None:  # paper, Table XI
         super().__init__()
+        self.arguments = {"width": width}
         layers: list[nn.Module] = [_down(3, width), nn.LeakyReLU(0.2)]
         for i in range(3):
             outside = width * 2 ** (i + 1)

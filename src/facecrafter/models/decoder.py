@@ -2,11 +2,12 @@
 
 from torch import Tensor, nn
 
+from facecrafter.models.part import AbstractPart
 from facecrafter.models.prior import up
 from facecrafter.types import Features, Images
 
 
-class Decoder(nn.Module):
+class Decoder(AbstractPart):
     """A convolutional inverse of Enc: a few residual blocks, then up-convolutions.
 
     It keeps the map, so it needs under a hundredth of the weights of `LinearDecoder` and, measured
@@ -15,6 +16,7 @@ class Decoder(nn.Module):
 
     def __init__(self, channels: int, side: int, size: int, width: int = 96) -> None:
         super().__init__()
+        self.arguments = {"channels": channels, "side": side, "size": size, "width": width}
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1)]
         layers += [_Residual(width) for _ in range(2)]
         while side < size:
@@ -27,11 +29,12 @@ class Decoder(nn.Module):
         return self.layers(features)
 
 
-class LinearDecoder(nn.Module):
+class LinearDecoder(AbstractPart):
     """The authors' decoder: one linear layer to 512 x 4 x 4, then up-convolutions."""
 
     def __init__(self, channels: int, side: int, size: int) -> None:
         super().__init__()
+        self.arguments = {"channels": channels, "side": side, "size": size}
         layers: list[nn.Module] = [
             nn.Flatten(),
             nn.Linear(channels * side * side, 512 * 4 * 4),  # authors' code

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from torch import nn
-
+from facecrafter.models.part import AbstractPart
 from facecrafter.models.split import ResNet
 from facecrafter.types import Embeddings, Images, Logits
 
 
-class Judge(nn.Module):
+class Judge(AbstractPart):
     """Names a person among `people`; `embed` gives the penultimate layer that FSIM compares."""
 
     def __init__(
@@ -18,6 +17,7 @@ class Judge(nn.Module):
         widths: Sequence[int] = (64, 128, 256, 512),
     ) -> None:
         super().__init__()
+        self.arguments = {"people": people, "depth": depth, "widths": tuple(widths)}
         self.body = ResNet(people, depth, widths)
 
     def embed(self, images: Images) -> Embeddings:

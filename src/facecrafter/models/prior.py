@@ -1,12 +1,15 @@
 """The public prior: latent vectors to average faces (Table XII, Eq. 12)."""
 
+from itertools import pairwise
+
 from torch import nn
 
 from facecrafter.errors import SettingError
+from facecrafter.models.part import AbstractPart
 from facecrafter.types import Images, Latents
 
 
-class Prior(nn.Module):
+class Prior(AbstractPart):
     """G1 (three up-convolutions) or G2 (four) of Table XII: z, standard normal, to a face.
 
     Each up-convolution doubles the side, so the first map has a side of size / 8 or size / 16;
@@ -26,6 +29,12 @@ class Prior(nn.Module):
                 f"depth={depth}, size={size}: G1 has depth 3, G2 depth 4, and the size is a "
                 "multiple of 2 to that power."
             )
+        self.arguments = {
+            "latent_dim": latent_dim,
+            "width": width,
+            "size": size,
+            "depth": depth,
+        }
         self.latent_dim = latent_dim
         side = size // 2**depth
         channels = [width * 2 ** (depth - 1 - i) for i in range(depth)]
@@ -35,7 +44,7 @@ class Prior(nn.Module):
             nn.ReLU(),
             nn.Unflatten(1, (channels[0], side, side)),
         ]
-        for inside, outside in zip(channels, channels[1:], strict=False):
+        for inside, outside in pairwise(channels):
             layers += [up(inside, outside), nn.BatchNorm2d(outside), nn.ReLU()]
         self.layers = nn.Sequential(*layers, up(channels[-1], 3), nn.Sigmoid())
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from facecrafter.errors import SettingError
+from facecrafter.models.part import AbstractPart
 from facecrafter.types import Embeddings, Features, Images, Logits
 
 
-class AbstractSplitModel(nn.Module, abc.ABC):
+class AbstractSplitModel(AbstractPart, abc.ABC):
     """A network whose first layers run on the device and whose rest runs in the cloud."""
 
     @abc.abstractmethod
@@ -76,9 +77,7 @@ class _Bottleneck(nn.Module):
 def _shortcut(inside: int, outside: int, stride: int) -> nn.Sequential | None:
     if stride == 1 and inside == outside:
         return None
-    return nn.Sequential(
-        nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside)
-    )
+    return nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
 
 
 _RESNETS: dict[int, tuple[type[_BasicBlock] | type[_Bottleneck], tuple[int, int, int, int]]] = {
@@ -94,6 +93,11 @@ class ResNet(AbstractSplitModel):
     At 64 x 64 pixels the features of ResNet-18 are 64 x 16 x 16, at 128 x 128 64 x 32 x 32.
     """
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
     def __init__(
         self,
         classes: int,
@@ -103,6 +107,7 @@ class ResNet(AbstractSplitModel):
         super().__init__()
         if depth not in _RESNETS:
             raise SettingError(f"depth={depth}: choose one of {sorted(_RESNETS)}.")
+        self.arguments = {"classes": classes, "depth": depth, "widths": tuple(widths)}
         block, blocks = _RESNETS[depth]
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
@@ -140,6 +145,7 @@ class Vgg16(AbstractSplitModel):
         pool: int = 7,  # torchvision's side of the average pooling
     ) -> None:
         super().__init__()
+        self.arguments = {"classes": classes, "hidden": hidden, "pool": pool}
         layers: list[nn.Module] = []
         inside = 3
         for stage in _VGG16:

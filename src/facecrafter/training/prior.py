@@ -33,12 +33,12 @@ class PriorTraining:
     width: int = 64  # paper, Table XII
     depth: int = 3  # 3 = G1, 4 = G2; paper, Table XII
     critic_width: int = 64  # paper, Table XI
-    batch: int = 64  # ours
+    batch: int = 32  # ours
     warm_epochs: int = 20  # as the decoder of an auto-encoder; ours
-    warm_rate: float = 2e-3  # Adam, at the peak of one cycle; ours
-    divergence: float = 0.02  # weight of the KL term against the summed squared error; ours
+    warm_rate: float = 1.5e-3  # Adam, at the peak of one cycle; ours
+    divergence: float = 0.1  # weight of the KL term against the summed squared error; ours
     steps: int = 2000  # of the generator in WGAN-GP; ours
-    critic_steps: int = 3  # for each of the generator's; ours
+    critic_steps: int = 2  # for each of the generator's; ours
     rate: float = 1e-4  # Adam with betas 0, 0.9 as in WGAN-GP; ours
     penalty: float = 10.0  # weight of the gradient penalty; WGAN-GP's
     anchor: float = 10.0  # weight of the reconstruction error per value while adversarial; ours
@@ -122,9 +122,9 @@ class _Parts:
             fake = self.prior(self.latents("critic latents", i)).float()
         with mixed(self.device, self.recipe.bfloat16):
             distance = self.critic(real).float().mean() - self.critic(fake).float().mean()
-        penalty = gradient_penalty(self.critic, real, fake, stream(self.seed, "penalty", i))
+            penalty = gradient_penalty(self.critic, real, fake, stream(self.seed, "penalty", i))
         optimiser.zero_grad()
-        (-distance + self.recipe.penalty * penalty).backward()
+        (-distance + self.recipe.penalty * penalty.float()).backward()
         optimiser.step()
         return distance.item()
 

@@ -1,0 +1,48 @@
+"""White-box: search the prior for the face that explains the feature (Eq. 3)."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Generator
+
+from facecrafter.attacks.base import AbstractAttack, AbstractInverter, AttackerView
+from facecrafter.errors import SettingError
+from facecrafter.inversion import AbstractSearch, Descent, best_of
+from facecrafter.randomness import child, normal
+from facecrafter.types import Features, Images
+
+
+@dataclass(frozen=True)
+class LatentSearch(AbstractAttack):
+    """Search from several fresh starts; for each face keep the one with the smallest distance."""
+
+    search: AbstractSearch = field(default_factory=lambda: Descent(100, 0.2))  # ours
+    restarts: int = 3  # ours; paper: 1
+    batch: int = 64  # images searched together; of no influence on the result
+
+    def __post_init__(self) -> None:
+        if not (self.restarts >= 1 and self.batch >= 1):
+            raise SettingError(f"restarts={self.restarts}, batch={self.batch}: give 1 or more.")
+
+    def fit(self, view: AttackerView, rng: Generator) -> AbstractInverter:
+        view.need_encoder(), view.need_prior()
+        return _LatentSearch(self, view, child(rng, "latent search"))
+
+
+class _LatentSearch(AbstractInverter):
+    def __init__(self, recipe: LatentSearch, view: AttackerView, rng: Generator) -> None:
+        super().__init__()
+        self.recipe, self.view, self.rng = recipe, view, rng
+
+    def forward(self, features: Features) -> Images:
+        pieces = features.split(self.recipe.batch)
+        return torch.cat([self._reconstruct(piece) for piece in pieces])
+
+    def _reconstruct(self, features: Features) -> Images:
+        prior = self.view.need_prior()
+        responses = []
+        for _ in range(self.recipe.restarts):
+            start = normal(len(features), prior.latent_dim, rng=self.rng, like=features)
+            responses.append(self.recipe.search.run(self.view.explain, features, start))
+        with torch.no_grad():
+            return prior(best_of(responses).latents)

@@ -1,0 +1,142 @@
+"""L_p: how far the attacker's faces G(z*) are from average faces G(z_r) (Eq. 5).
+
+Two ways to the same earth mover's distance: its dual by a critic, as the paper does (Eq. 8), or
+its primal by an exact assignment of each face to one average face.
+"""
+
+import abc
+from dataclasses import dataclass
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Generator, Tensor
+from torch.nn.functional import avg_pool2d
+
+from facecrafter.defences.base import Offline
+from facecrafter.errors import DataError, SettingError
+from facecrafter.models.critic import Critic
+from facecrafter.randomness import child, normal
+from facecrafter.training.penalty import gradient_penalty
+from facecrafter.types import Images, Latents, Scores
+
+
+class AbstractDistance(abc.ABC):
+    """A way to measure the distance of a batch of faces from average faces."""
+
+    @abc.abstractmethod
+    def begin(self, offline: Offline, latents: Latents, rng: Generator) -> "AbstractMeasure":
+        """For one batch; `latents` are the best responses to its raw features."""
+
+
+class AbstractMeasure(abc.ABC):
+    """The distance for one batch, while it is being crafted."""
+
+    @abc.abstractmethod
+    def of(self, faces: Images) -> Scores:
+        """L_p of each face, differentiable in the faces; smaller is more average."""
+
+
+@dataclass(frozen=True)
+class CriticDistance(AbstractDistance):
+    """The dual: a critic is trained against the batch at every step (Alg. 1, lines 4 to 9)."""
+
+    steps: int = 10  # n_critic; authors' code
+    minibatch: int = 32  # m; authors' code
+    rate: float = 5e-4  # Adam; authors' code
+    penalty: float = 20.0  # weight of the gradient penalty; authors' code (paper: 1)
+    steep: float = 40.0  # the same while the penalty exceeds 1; authors' code
+    width: int = 64  # of a fresh critic; paper, Table XI
+    trained: bool = False  # start from the offline critic instead of a fresh one; ours
+
+    def __post_init__(self) -> None:
+        if not (self.steps >= 1 and self.minibatch >= 2 and self.rate > 0 and self.penalty >= 0):
+            raise SettingError(f"{self}: give steps >= 1, minibatch >= 2, rate > 0, penalty >= 0.")
+
+    def begin(self, offline: Offline, latents: Latents, rng: Generator) -> AbstractMeasure:
+        if len(latents) < 2:
+            raise DataError(
+                f"a batch of {len(latents)} face is too small for a critic: it compares two sets "
+                "of faces. Give 2 or more, or use AssignedDistance."
+            )
+        return _CriticMeasure(self, offline, latents, rng)
+
+
+class _CriticMeasure(AbstractMeasure):
+    def __init__(
+        self, recipe: CriticDistance, offline: Offline, latents: Latents, rng: Generator
+    ) -> None:
+        self.recipe, self.rng = recipe, child(rng, "critic")
+        self.critic = self._critic(offline).to(latents.device)
+        self.adam = torch.optim.Adam(self.critic.parameters(), recipe.rate)
+        average = normal(*latents.shape, rng=self.rng, like=latents)  # z_avg, line 1
+        with torch.no_grad():
+            self.average = offline.prior(average)
+
+    def of(self, faces: Images) -> Scores:
+        for _ in range(self.recipe.steps):  # line 4
+            self._train(faces.detach())
+        self.critic.requires_grad_(False)
+        scores = -self.critic(faces)  # line 10
+        self.critic.requires_grad_(True)
+        return scores
+
+    def _train(self, faces: Images) -> None:
+        mine, theirs = self._some(faces), self._some(self.average)  # lines 5, 6
+        penalty = gradient_penalty(self.critic, mine, theirs, self.rng)
+        weight = self.recipe.steep if penalty.item() > 1 else self.recipe.penalty
+        # Line 7. D is high on average faces, so that line 10 raises it on the crafted ones.
+        loss = self.critic(mine).mean() - self.critic(theirs).mean() + weight * penalty
+        self.adam.zero_grad()
+        loss.backward()
+        self.adam.step()  # line 8
+
+    def _some(self, faces: Images) -> Images:
+        count = min(self.recipe.minibatch, len(faces))
+        return faces[torch.randperm(len(faces), generator=self.rng)[:count].to(faces.device)]
+
+    def _critic(self, offline: Offline) -> Critic:
+        torch.manual_seed(child(self.rng, "weights").initial_seed())
+        if not self.recipe.trained:
+            return Critic(self.recipe.width)
+        if offline.critic is None:
+            raise SettingError("trained=True needs a critic among what was prepared offline.")
+        critic = Critic(offline.critic.layers[0].out_channels)
+        critic.load_state_dict(offline.critic.state_dict())
+        return critic
+
+
+@dataclass(frozen=True)
+class AssignedDistance(AbstractDistance):
+    """The primal: each face is assigned one average face so that the sum of distances is least.
+
+    Exact where the critic is an estimate, needs no training, and is what epsilon-PII measures. The
+    assignment is made once, between blurred faces: it decides who becomes whom. With `choice`
+    average faces for each of the batch, the nearest ones are used and the rest are left.
+    """
+
+    blur: int = 4  # pixels averaged to one before faces are compared; ours
+    choice: int = 1  # average faces drawn for each face of the batch; ours
+
+    def __post_init__(self) -> None:
+        if not (self.blur >= 1 and self.choice >= 1):
+            raise SettingError(f"{self}: give blur and choice of 1 or more.")
+
+    def begin(self, offline: Offline, latents: Latents, rng: Generator) -> AbstractMeasure:
+        count = len(latents) * self.choice
+        drawn = normal(count, latents.shape[1], rng=child(rng, "average"), like=latents)
+        with torch.no_grad():
+            average = torch.cat([offline.prior(piece) for piece in drawn.split(256)])
+            mine, theirs = self._blurred(offline.prior(latents)), self._blurred(average)
+        _, column = linear_sum_assignment(torch.cdist(mine, theirs).cpu().numpy())
+        return _AssignedMeasure(average[torch.from_numpy(column).to(average.device)])
+
+    def _blurred(self, faces: Images) -> Tensor:
+        return avg_pool2d(faces, self.blur).flatten(1)
+
+
+@dataclass(frozen=True)
+class _AssignedMeasure(AbstractMeasure):
+    assigned: Images  # the average face that each face becomes
+
+    def of(self, faces: Images) -> Scores:
+        return (faces - self.assigned).flatten(1).square().mean(dim=1)
