@@ -169,7 +169,7 @@ def test_a_missing_file_is_named(folder, name):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(BundleError, match="manifest.json: is missing from nothing"):
+    with pytest.raises(BundleError, match=r"manifest.json: is missing from nothing"):
         bundle.load(tmp_path / "nothing")
 
 

@@ -25,7 +25,8 @@ class LatentSearch(AbstractAttack):
             raise SettingError(f"restarts={self.restarts}, batch={self.batch}: give 1 or more.")
 
     def fit(self, view: AttackerView, rng: Generator) -> AbstractInverter:
-        view.need_encoder(), view.need_prior()
+        view.need_encoder()
+        view.need_prior()
         return _LatentSearch(self, view, child(rng, "latent search"))
 
 

@@ -88,7 +88,7 @@ class Faces:
         """The chosen photographs, RGB, 0 to 1; reads these and no others."""
         return torch.from_numpy(Pixels.of(self.pixels)[index]).float() / 255
 
-    def take(self, index: Sequence[int] | NDArray[np.int64]) -> "Faces":
+    def take(self, index: Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]) -> "Faces":
         """The chosen photographs as faces of their own; people keep their numbers.
 
         Reads no pixel: the new faces look into the same array or memory map.

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PIECE = 4 << 20  # bytes read at once where all are needed; ours
+PIECE = 1 << 20  # bytes read at once where all are needed; ours
 
-Index = int | slice | range | Sequence[int] | NDArray[np.int64]
+Index = int | slice | range | Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Pixels:
         return Pixels(self.source, self.rows, table)
 
     def pieces(self) -> Iterator[NDArray[np.uint8]]:
-        """All crops in order, a few megabytes at a time."""
+        """All crops in order, a megabyte at a time."""
         count = max(PIECE // max(self.source[:1].nbytes, 1), 1)
         for start in range(0, len(self), count):
             yield self[start : start + count]

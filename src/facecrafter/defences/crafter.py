@@ -5,6 +5,7 @@ Each step asks what an attacker would see, z* (line 3), how far that is from ave
 (Algorithm 2, line 11). One loop; its parts are arguments.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -113,14 +114,11 @@ class _Crafter(AbstractProtector):
         self.recipe, self.offline = recipe, offline
 
     def forward(self, images: Images, rng: Generator) -> Release:
-        crafting = None
-        for crafting in self.craft(images, rng):
-            pass
-        assert crafting is not None  # steps >= 1
-        return Release(require_finite(crafting.features), straight(images))
+        last = deque(self.craft(images, rng), maxlen=1).pop()
+        return Release(require_finite(last.features), straight(images))
 
     def craft(self, images: Images, rng: Generator) -> Iterator[Crafting]:
-        """Algorithm 1, one step at a time: the caller's loop is the place for progress or limits."""
+        """Algorithm 1, step by step: the caller's loop is the place for progress or limits."""
         require_images(images)
         recipe, rng = self.recipe, child(rng, "crafter")
         with torch.no_grad():

@@ -5,6 +5,7 @@ its primal by an exact assignment of each face to one average face.
 """
 
 import abc
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -100,9 +101,7 @@ class _CriticMeasure(AbstractMeasure):
             return Critic(self.recipe.width)
         if offline.critic is None:
             raise SettingError("trained=True needs a critic among what was prepared offline.")
-        critic = Critic(offline.critic.layers[0].out_channels)
-        critic.load_state_dict(offline.critic.state_dict())
-        return critic
+        return copy.deepcopy(offline.critic).requires_grad_()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,10 @@ from facecrafter.errors import FacecrafterError, NotProtected
 from facecrafter.types import Features, Images
 
 KEY_BYTES = 32
+_TABLES = (
+    "secret (one INTEGER PRIMARY KEY, key BLOB NOT NULL)",
+    "released (image BLOB PRIMARY KEY, feature BLOB NOT NULL)",
+)
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,8 @@ class _Memory:
             self.database = sqlite3.connect(path or ":memory:", timeout=30, isolation_level=None)
             self.database.execute("PRAGMA journal_mode=WAL")
             self.database.execute("PRAGMA synchronous=FULL")
-            self.database.execute("CREATE TABLE IF NOT EXISTS secret (one INTEGER PRIMARY KEY, key BLOB)")
-            self.database.execute(
-                "CREATE TABLE IF NOT EXISTS released (image BLOB PRIMARY KEY, feature BLOB NOT NULL)"
-            )
+            for table in _TABLES:
+                self.database.execute(f"CREATE TABLE IF NOT EXISTS {table}")
             self.database.execute(
                 "INSERT OR IGNORE INTO secret VALUES (1, ?)", (os.urandom(KEY_BYTES),)
             )
@@ -103,10 +105,12 @@ class _Memory:
 
     def write(self, keys: Sequence[bytes], features: Features) -> None:
         """All rows or none; a row that another process wrote first stays."""
-        rows = [(key, wire.dumps(feature[None])) for key, feature in zip(keys, features, strict=True)]
+        bodies = [wire.dumps(feature[None]) for feature in features]
         try:
             self.database.execute("BEGIN IMMEDIATE")
-            self.database.executemany("INSERT OR IGNORE INTO released VALUES (?, ?)", rows)
+            self.database.executemany(
+                "INSERT OR IGNORE INTO released VALUES (?, ?)", zip(keys, bodies, strict=True)
+            )
             self.database.execute("COMMIT")
         except sqlite3.Error as error:
             if self.database.in_transaction:

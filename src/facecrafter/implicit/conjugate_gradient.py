@@ -26,7 +26,7 @@ class ConjugateGradient(AbstractLinearSolver):
     enough or because the curvature p' (A + ridge I) p along its next direction is not positive,
     where the method has no meaning; it keeps the x that it has (0, with residual 1, if that
     happens at once) while the others go on. The residual is that of the damped system, from the
-    recursion, without a further product.
+    recursion, without a further product: good to about rounding times the condition number.
 
     The ridge has the unit of A's eigenvalues and so depends on the scale of L_inv. The default
     damps a flat direction exactly as the published series does: to 1 / ridge = alpha (terms + 1).
@@ -48,13 +48,16 @@ class ConjugateGradient(AbstractLinearSolver):
         energy = dots(rest, rest)
         enough = self.tolerance**2 * energy
         running = energy > enough
-        done = 0
+        largest, done = torch.zeros_like(energy), 0
         while done < self.products and bool(running.any()):
             product = matvec(direction) + self.ridge * direction
             done += 1
             curvature = dots(direction, product)
             self.refuse_non_finite("p' A p", curvature)  # it would pass for "not positive" below
-            running = running & (curvature > 0)
+            # positive by more than rounding, held against the largest curvature met so far
+            square = dots(direction, direction)
+            largest = torch.maximum(largest, quotient(curvature, square))
+            running = running & (curvature > 10 * torch.finfo(b.dtype).eps * largest * square)
             step = _where(running, quotient(energy, curvature))
             x, rest = x + step * direction, rest - step * product
             fresh = dots(rest, rest)

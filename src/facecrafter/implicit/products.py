@@ -8,6 +8,7 @@ from 3 (large) to 10 (small) products, and Gauss-Newton is cheaper than the Hess
 is traced or where double backward is not to be had (torch.compile refuses it).
 """
 
+import functools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ def linearise(explain: Explain, z: Latents, traced: bool = False) -> Linearisati
     def pull(u: Outputs) -> Latents:
         return torch.autograd.grad(outputs, point, u, retain_graph=True)[0]
 
+    _load_forward_rules()
     push = _traced_push(explain, z.detach()) if traced else _dual_push(explain, z.detach())
     return Linearisation(outputs.detach(), push, pull)
 
@@ -80,6 +82,14 @@ def hessian_product(loss: Callable[[Latents], Scores], z: Latents) -> Matvec:
         return torch.autograd.grad(slope, point, v, retain_graph=True)[0]
 
     return product
+
+
+@functools.cache
+def _load_forward_rules() -> None:
+    """Torch scripts some rules at the first dual number of a process and warns of that itself."""
+    with warnings.catch_warnings(), forward_ad.dual_level():
+        warnings.filterwarnings("ignore", ".torch.jit.script. is deprecated", DeprecationWarning)
+        forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
 
 
 def _dual_push(explain: Explain, z: Latents) -> Callable[[Latents], Outputs]:

@@ -83,7 +83,7 @@ def quotient(above: Tensor, below: Tensor) -> Tensor:
     return torch.where(empty, torch.zeros_like(above), above / torch.where(empty, 1.0, below))
 
 
-def require_count(owner: str, **values: int) -> None:
+def require_count(owner: str, **values: float) -> None:
     """SettingError unless each value is a whole number of at least 1; NaN is none."""
     for name, value in values.items():
         if not (value >= 1 and value % 1 == 0):
