@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from helpers import ATTACKS, random_images, tiny_target, tiny_view
 
 from facecrafter.attacks.base import AbstractAttack
 from facecrafter.randomness import stream
+from helpers import ATTACKS, random_images, tiny_target, tiny_view
 
 every_attack = pytest.mark.parametrize("attack", ATTACKS, ids=repr)
 

@@ -150,7 +150,7 @@ def test_a_missing_or_empty_file_is_named(small, name, empty):
 
 
 def test_a_folder_without_photographs_is_named(tmp_path):
-    with pytest.raises(DataError, match="Unpack img_align_celeba.zip"):
+    with pytest.raises(DataError, match=r"Unpack img_align_celeba\.zip"):
         celeba(tmp_path)
 
 

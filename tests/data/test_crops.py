@@ -101,10 +101,10 @@ def damaged(tmp_path: Path, kind: str) -> Path:
         ("missing", "there is no such file"),
         ("folder", "it is a folder"),
         ("empty", "the file is empty"),
-        ("text", "no known image format"),
+        ("text", "none of JPEG, PNG"),
         ("truncated", "truncated"),
         ("header alone", "photo.jpg cannot be read"),
-        ("noise", "no known image format"),
+        ("noise", "none of JPEG, PNG"),
     ],
 )
 def test_what_is_no_photograph_is_refused_by_name(tmp_path, kind, reason):
@@ -158,6 +158,13 @@ def _resized(png: bytes, side: int) -> bytes:
     at = png.index(b"IHDR")
     body = b"IHDR" + struct.pack(">II", side, side) + png[at + 12 : at + 17]
     return png[:at] + body + struct.pack(">I", zlib.crc32(body)) + png[at + 21 :]
+
+
+def test_no_other_decoder_sees_what_is_given(tmp_path):
+    for kind in ("TIFF", "GIF", "PPM", "ICO"):
+        Image.new("RGB", (24, 20)).save(tmp_path / "photo.jpg", kind)
+        with pytest.raises(UnreadableImage, match="none of JPEG, PNG, WEBP, BMP"):
+            read(tmp_path / "photo.jpg", CROP)
 
 
 def test_too_small_a_photograph_is_refused(tmp_path, photograph):

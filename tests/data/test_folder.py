@@ -84,7 +84,7 @@ def test_folders_in_folders_are_refused(tmp_path, photograph):
 def test_a_bad_photograph_is_named(tmp_path, photograph):
     photograph(tmp_path / "good.png")
     (tmp_path / "bad.jpg").write_bytes(b"")
-    with pytest.raises(UnreadableImage, match=r"bad\.jpg .* the file is empty"):
+    with pytest.raises(UnreadableImage, match=r"bad\.jpg .*\(the file is empty\)"):
         folder(tmp_path)
 
 
@@ -100,7 +100,7 @@ class _Cascade:
     def empty(self) -> bool:
         return self.broken
 
-    def detectMultiScale(self, picture: np.ndarray, **settings: object) -> object:  # noqa: N802
+    def detectMultiScale(self, picture: np.ndarray, **settings: object) -> object:
         assert picture.ndim == 2
         return self.boxes
 
@@ -125,7 +125,7 @@ def test_the_square_stays_within_the_photograph(cascade):
     assert largest_face(Image.new("RGB", (300, 120))) == (0, 0, 120, 120)
     cascade.boxes = np.array([[200, 40, 80, 80]])
     left, top, right, bottom = largest_face(Image.new("RGB", (280, 120)))
-    assert (right, bottom) == (280, 116)
+    assert (right, bottom) == (280, 120)
     assert right - left == bottom - top == 112
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from helpers import DEFENCES, random_images, tiny_offline, tiny_target
 
-from facecrafter.defences.base import AbstractDefence, Release
+from facecrafter.defences.base import AbstractDefence, Release, require_images
 from facecrafter.errors import DataError
 from facecrafter.randomness import stream
+from helpers import DEFENCES, random_images, tiny_offline, tiny_target
 
 every_defence = pytest.mark.parametrize("defence", DEFENCES, ids=repr)
 
@@ -48,15 +48,19 @@ def test_only_plain_sends_the_raw_feature(defence: AbstractDefence) -> None:
 @pytest.mark.parametrize(
     "images",
     [
-        torch.rand(2, 1, 64, 64),
         torch.rand(0, 3, 64, 64),
         torch.full((2, 3, 64, 64), float("nan")),
         torch.full((2, 3, 64, 64), 255.0),
     ],
-    ids=["grey", "none", "nan", "bytes"],
+    ids=["none", "nan", "bytes"],
 )
 def test_what_is_no_batch_of_photographs_is_refused(
     defence: AbstractDefence, images: torch.Tensor
 ) -> None:
     with pytest.raises(DataError):
         protect(defence, images)
+
+
+def test_grey_images_are_refused() -> None:
+    with pytest.raises(DataError, match="batch, 3, height"):
+        require_images(torch.rand(2, 1, 64, 64))

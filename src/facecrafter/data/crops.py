@@ -19,6 +19,7 @@ from facecrafter.errors import DataError, SettingError, UnreadableImage
 from facecrafter.progress import progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # no other decoder of Pillow sees what is given
 LARGEST = 64_000_000  # pixels; ours: above it a file is more likely an attack than a photograph
 SMALLEST = 8  # pixels; ours
 AT_ONCE = 128  # photographs decoded between two writes; ours: what Ctrl-C waits for
@@ -63,7 +64,7 @@ def read(path: Path, crop: Crop) -> NDArray[np.uint8]:
     `UnreadableImage`, naming the file, where it cannot be decoded or is smaller than the crop.
     """
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=FORMATS) as opened:
             # the header alone is read so far: a bomb is refused before it is unpacked
             if opened.width * opened.height > LARGEST:
                 raise UnreadableImage(_too_large(path, f"{opened.width} x {opened.height} pixels"))
@@ -95,7 +96,7 @@ def _reason(path: Path, error: BaseException) -> str:
     if path.is_file() and path.stat().st_size == 0:
         return "the file is empty"
     if isinstance(error, UnidentifiedImageError):
-        return "its content is of no known image format"
+        return f"its content is none of {', '.join(FORMATS)}"
     return str(error).replace(str(path), path.name) or type(error).__name__
 
 

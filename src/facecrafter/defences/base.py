@@ -3,6 +3,7 @@
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import final
 
 import torch
 from torch import Generator, Tensor, nn
@@ -43,11 +44,27 @@ class Release:
 
 
 class AbstractProtector(nn.Module, abc.ABC):
-    """A fitted defence: images to a release."""
+    """A fitted defence: images to a release. Authors write `protect`; `forward` keeps the door."""
+
+    @final
+    def forward(self, images: Images, rng: Generator) -> Release:
+        """Protect a batch. `rng` is the source of all that is random.
+
+        Raises `DataError` for what is no batch of photographs, and `NotProtected` rather than
+        return a feature that is not finite.
+        """
+        require_images(images)
+        release = self.protect(images, rng)
+        if not bool(torch.isfinite(release.features).all()):
+            raise NotProtected(
+                "a protected feature is not finite, so nothing was released. Check the weights "
+                "(facecrafter.bundle.load verifies them) and lower the defence's rate."
+            )
+        return release
 
     @abc.abstractmethod
-    def forward(self, images: Images, rng: Generator) -> Release:
-        """Protect a batch. `rng` is the source of all that is random."""
+    def protect(self, images: Images, rng: Generator) -> Release:
+        """The method itself; called with finite images, 0 to 1."""
 
 
 class AbstractDefence(abc.ABC):
@@ -80,13 +97,3 @@ def require_images(images: Tensor, size: int | None = None) -> None:
             f"pixel values from {low} to {high}: they must be finite and within 0 to 1. "
             "Divide bytes by 255."
         )
-
-
-def require_finite(features: Features) -> Features:
-    """The features, or `NotProtected` if any value is not finite: nothing half-made leaves."""
-    if not bool(torch.isfinite(features).all()):
-        raise NotProtected(
-            "a crafted feature is not finite, so nothing was released. Check the weights "
-            "(facecrafter.bundle.load verifies them) and lower the defence's rate."
-        )
-    return features

@@ -13,7 +13,6 @@ from facecrafter.defences.base import (
     AbstractProtector,
     Offline,
     Release,
-    require_images,
     straight,
 )
 from facecrafter.errors import SettingError
@@ -49,8 +48,7 @@ class _Blend(AbstractProtector):
         super().__init__()
         self.recipe, self.offline = recipe, offline
 
-    def forward(self, images: Images, rng: Generator) -> Release:
-        require_images(images)
+    def protect(self, images: Images, rng: Generator) -> Release:
         with torch.no_grad():
             raw = self.offline.encode(images)
             latent_dim = self.offline.prior.latent_dim

@@ -18,8 +18,6 @@ from facecrafter.defences.base import (
     AbstractProtector,
     Offline,
     Release,
-    require_finite,
-    require_images,
     straight,
 )
 from facecrafter.defences.privacy import (
@@ -113,13 +111,12 @@ class _Crafter(AbstractProtector):
         super().__init__()
         self.recipe, self.offline = recipe, offline
 
-    def forward(self, images: Images, rng: Generator) -> Release:
+    def protect(self, images: Images, rng: Generator) -> Release:
         last = deque(self.craft(images, rng), maxlen=1).pop()
-        return Release(require_finite(last.features), straight(images))
+        return Release(last.features, straight(images))
 
     def craft(self, images: Images, rng: Generator) -> Iterator[Crafting]:
         """Algorithm 1, step by step: the caller's loop is the place for progress or limits."""
-        require_images(images)
         recipe, rng = self.recipe, child(rng, "crafter")
         with torch.no_grad():
             raw = self.offline.encode(images)

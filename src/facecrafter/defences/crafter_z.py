@@ -14,8 +14,6 @@ from facecrafter.defences.base import (
     AbstractProtector,
     Offline,
     Release,
-    require_finite,
-    require_images,
     straight,
 )
 from facecrafter.defences.privacy import AbstractDistance, AbstractMeasure, CriticDistance
@@ -48,8 +46,7 @@ class _CrafterZ(AbstractProtector):
         super().__init__()
         self.recipe, self.offline = recipe, offline
 
-    def forward(self, images: Images, rng: Generator) -> Release:
-        require_images(images)
+    def protect(self, images: Images, rng: Generator) -> Release:
         recipe, rng = self.recipe, child(rng, "crafter-z")
         with torch.no_grad():
             raw = self.offline.encode(images)
@@ -63,7 +60,7 @@ class _CrafterZ(AbstractProtector):
             (latents.grad,) = torch.autograd.grad(loss, latents)
             adam.step()  # line 11
         with torch.no_grad():
-            return Release(require_finite(self.offline.explain(latents)), straight(images))
+            return Release(self.offline.explain(latents), straight(images))
 
     def _loss(self, measure: AbstractMeasure, raw: Features, latents: Latents) -> torch.Tensor:
         """Summed over images, so that no face's step depends on how many there are."""

@@ -10,7 +10,6 @@ from facecrafter.defences.base import (
     AbstractProtector,
     Offline,
     Release,
-    require_images,
     straight,
 )
 from facecrafter.errors import SettingError
@@ -37,8 +36,7 @@ class _Noise(AbstractProtector):
         super().__init__()
         self.recipe, self.offline = recipe, offline
 
-    def forward(self, images: Images, rng: Generator) -> Release:
-        require_images(images)
+    def protect(self, images: Images, rng: Generator) -> Release:
         with torch.no_grad():
             raw = self.offline.encode(images)
             noise = normal(*raw.shape, rng=rng, like=raw)

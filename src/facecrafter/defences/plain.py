@@ -10,7 +10,6 @@ from facecrafter.defences.base import (
     AbstractProtector,
     Offline,
     Release,
-    require_images,
     straight,
 )
 from facecrafter.types import Images
@@ -29,7 +28,6 @@ class _Plain(AbstractProtector):
         super().__init__()
         self.offline = offline
 
-    def forward(self, images: Images, rng: Generator) -> Release:
-        require_images(images)
+    def protect(self, images: Images, rng: Generator) -> Release:
         with torch.no_grad():
             return Release(self.offline.encode(images), straight(images))

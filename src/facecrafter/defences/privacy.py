@@ -91,7 +91,7 @@ class _CriticMeasure(AbstractMeasure):
         loss.backward()
         self.adam.step()  # line 8
 
-    def _some(self, faces: Images) -> Images:
+    def _some(self, faces: Tensor) -> Tensor:
         count = min(self.recipe.minibatch, len(faces))
         return faces[torch.randperm(len(faces), generator=self.rng)[:count].to(faces.device)]
 

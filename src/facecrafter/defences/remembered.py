@@ -53,7 +53,7 @@ class _Remembered(AbstractProtector):
         super().__init__()
         self.protector, self.memory = protector, memory
 
-    def forward(self, images: Images, rng: Generator) -> Release:
+    def protect(self, images: Images, rng: Generator) -> Release:
         keys = [self.memory.key(image.cpu().numpy().tobytes()) for image in images]
         first = {key: row for row, key in reversed(list(enumerate(keys)))}
         new = sorted(row for key, row in first.items() if not self.memory.knows(key))

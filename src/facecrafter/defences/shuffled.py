@@ -28,7 +28,7 @@ class _Shuffled(AbstractProtector):
         super().__init__()
         self.protector = protector
 
-    def forward(self, images: Images, rng: Generator) -> Release:
+    def protect(self, images: Images, rng: Generator) -> Release:
         release = self.protector(images, rng)
         order = permutation(len(images), rng)
         return Release(release.features[order.to(release.features.device)], release.order[order])

@@ -1,31 +1,30 @@
 """The one training loop: steps, progress, checkpoints, exact resume.
 
-All randomness of step i comes from `stream(seed, ..., i)`, so a checkpoint is weights, optimiser
-state and a step number, and a run that was killed ends bit-equal to one that was not (at the same
-number of threads).
+All randomness of step i comes from `stream(seed, ..., i)`, or from torch's global generator, which
+is seeded anew for each step (dropout reads it). So a checkpoint is weights, optimiser state and a
+step number, and a run that was killed ends bit-equal to one that was not (at the same number of
+threads).
 """
 
-import hashlib
-import json
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from facecrafter.errors import DataError, NumericalError, SettingError
 from facecrafter.pictures import curves, sheet
 from facecrafter.progress import progress
+from facecrafter.randomness import stream
+from facecrafter.training import checkpoints
 from facecrafter.types import Images
 
 Losses = dict[str, float]
@@ -38,22 +37,31 @@ class Job:
     title: str
     steps: int
     step: Callable[[int], Losses]  # does step i, returns its losses
-    modules: dict[str, nn.Module]
-    optimisers: dict[str, Optimizer]
+    modules: Mapping[str, nn.Module]
+    optimisers: Mapping[str, Optimizer]
     recipe: str  # repr of the recipe and seed: a checkpoint of another recipe is refused
     samples: Callable[[], Images] | None = None  # a sheet of faces to look at
-    history: list[Losses] = field(default_factory=list)
+    history: list[Losses] = field(default_factory=list[Losses])
+    written: int = 0  # rows of the history that are on the disk
 
 
 def run(job: Job, folder: Path | None = None, every: float = 60.0) -> None:
     """Do all steps; with a `folder`, checkpoint every so many seconds and resume from there.
 
-    Ctrl-C finishes the step, writes a checkpoint and raises `KeyboardInterrupt`.
+    Ctrl-C finishes the step, writes a checkpoint and raises `KeyboardInterrupt`; a second one does
+    not wait. Raises `NumericalError` where the training diverges, `SettingError` where the folder
+    holds another one, `DataError` where there is not one step to do.
     """
+    if job.steps < 1:
+        raise DataError(
+            f"{job.title} has {job.steps} steps, so nothing would be trained: give at least one "
+            "epoch, and as many faces as fill a batch."
+        )
     start = _resume(job, folder) if folder else 0
     saved = time.monotonic()
     with progress(job.title, job.steps, start) as advance, _interruptible() as interrupted:
         for i in range(start, job.steps):
+            torch.manual_seed(stream(i, job.recipe).initial_seed())
             losses = job.step(i)
             _refuse_divergence(job.title, i, losses)
             job.history.append({"step": float(i), **losses})
@@ -104,13 +112,19 @@ def _refuse_divergence(title: str, step: int, losses: Losses) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Within the block Ctrl-C is noted, not raised, so that no step is torn."""
+def _interruptible() -> Generator[Callable[[], bool]]:
+    """Within the block the first Ctrl-C is noted, not raised, so that no step is torn."""
     noted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield noted.is_set
         return
-    before = signal.signal(signal.SIGINT, lambda *_: noted.set())
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if noted.is_set():
+            raise KeyboardInterrupt
+        noted.set()
+
+    before = signal.signal(signal.SIGINT, note)
     try:
         yield noted.is_set
     finally:
@@ -118,65 +132,44 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 
 
 def _save(job: Job, folder: Path, done: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = dict(_tensors(job))
-    metadata = {"step": str(done), "recipe": job.recipe, "sha256": _digest(tensors)}
-    newest, partial = folder / "checkpoint.safetensors", folder / "checkpoint.partial"
-    save_file(tensors, partial, metadata)
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    if newest.exists():
-        newest.replace(folder / "checkpoint.previous.safetensors")
-    partial.replace(newest)
-    history = "".join(json.dumps(row) + "\n" for row in job.history)
-    (folder / "losses.jsonl").write_text(history)
+    _refuse_broken_weights(job.title, done, tensors)
+    folder.mkdir(parents=True, exist_ok=True)
+    # before the checkpoint: a row too many is forgotten on resuming, a row too few is not found
+    checkpoints.append_losses(folder, job.history[job.written :])
+    job.written = len(job.history)
+    checkpoints.write(folder, tensors, {"step": str(done), "recipe": job.recipe})
     curves(job.history, folder / "losses.png", job.title)
     if job.samples is not None:
         sheet(job.samples(), scale=2).save(folder / f"samples-{done:06d}.png")
 
 
-def _resume(job: Job, folder: Path) -> int:
-    for name in ("checkpoint.safetensors", "checkpoint.previous.safetensors"):
-        found = _read(folder / name)
-        if found is None:
-            continue
-        tensors, metadata = found
-        if metadata["recipe"] != job.recipe:
-            raise SettingError(
-                f"{folder.name} holds a training of another recipe:\n  {metadata['recipe']}\nnot\n"
-                f"  {job.recipe}\nGive another folder, or the first recipe."
+def _refuse_broken_weights(title: str, done: int, tensors: Mapping[str, Tensor]) -> None:
+    """A finite loss may still have had an infinite gradient; such weights are never saved."""
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise NumericalError(
+                f"{title} diverged before step {done}: {name} is not finite. Lower the learning "
+                "rate; the last checkpoint is intact."
             )
-        _load(job, tensors)
-        done = int(metadata["step"])
-        job.history[:] = _history(folder / "losses.jsonl", done)
-        return done
-    return 0
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
-    """A whole and unaltered checkpoint, or nothing."""
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError):
-        return None
-    return (tensors, metadata) if metadata.get("sha256") == _digest(tensors) else None
-
-
-def _history(path: Path, done: int) -> list[Losses]:
-    if not path.exists():
-        return []
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    return [row for row in rows if row["step"] < done]
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+def _resume(job: Job, folder: Path) -> int:
+    found = checkpoints.read(folder)
+    if found is None:
+        checkpoints.losses_before(folder, 0)
+        return 0
+    tensors, said = found
+    if said["recipe"] != job.recipe:
+        raise SettingError(
+            f"{folder.name} holds a training of another recipe:\n  {said['recipe']}\nnot\n"
+            f"  {job.recipe}\nGive another folder, or the first recipe."
+        )
+    _load(job, tensors)
+    done = int(said["step"])
+    job.history[:] = checkpoints.losses_before(folder, done)
+    job.written = len(job.history)
+    return done
 
 
 def _tensors(job: Job) -> Iterator[tuple[str, Tensor]]:
