@@ -11,6 +11,7 @@ from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.defences.base import AbstractDefence, Offline
 from facecrafter.defences.blend import Blend
 from facecrafter.defences.crafter import Crafter
+from facecrafter.defences.crafter_x import CrafterX
 from facecrafter.defences.crafter_z import CrafterZ
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.plain import Plain
@@ -47,6 +48,7 @@ DEFENCES: tuple[AbstractDefence, ...] = (
         solver=Lanczos(3, 20, 0.001),
     ),
     CrafterZ(steps=2, begin=_SHORT, distance=_QUICK_CRITIC),
+    CrafterX(steps=2),
     Shuffled(Noise(0.5)),
     Remembered(Noise(0.5)),
 )

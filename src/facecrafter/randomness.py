@@ -4,6 +4,7 @@ Numbers are drawn on the CPU and moved, so that a CPU and a GPU see the same one
 """
 
 import hashlib
+import secrets
 
 import torch
 from torch import Generator, Tensor
@@ -20,6 +21,11 @@ def child(rng: Generator, *purpose: str | int) -> Generator:
     """A stream that depends on where `rng` stands, without drawing from it."""
     state = hashlib.sha256(rng.get_state().numpy().tobytes()).digest()
     return stream(int.from_bytes(state[:8], "little"), *purpose)
+
+
+def secret() -> Generator:
+    """A generator that the operating system seeds: for what an adversary must not guess."""
+    return torch.Generator("cpu").manual_seed(secrets.randbits(63))
 
 
 def normal(*shape: int, rng: Generator, like: Tensor) -> Tensor:

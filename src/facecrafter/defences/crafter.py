@@ -123,7 +123,9 @@ class _Crafter(AbstractProtector):
         features, adam = raw.clone(), _Adam(raw, recipe.rate)  # line 1
         begin = self._first(raw, rng)
         latents = recipe.begin.run(self.offline.explain, features, begin).latents
-        measure = recipe.distance.begin(self.offline, latents, rng)
+        with torch.no_grad():
+            seen = self.offline.prior(latents)
+        measure = recipe.distance.begin(self.offline, seen, rng)
         for i in range(recipe.steps):  # line 2
             if i > 0:
                 begin = latents if recipe.start == "previous" else self._first(features, rng)

@@ -52,7 +52,9 @@ class _CrafterZ(AbstractProtector):
             raw = self.offline.encode(images)
         start = normal(len(raw), self.offline.prior.latent_dim, rng=rng, like=raw)
         latents = recipe.begin.run(self.offline.explain, raw, start).latents  # line 1
-        measure = recipe.distance.begin(self.offline, latents, rng)
+        with torch.no_grad():
+            seen = self.offline.prior(latents)
+        measure = recipe.distance.begin(self.offline, seen, rng)
         latents.requires_grad_()
         adam = torch.optim.Adam([latents], recipe.rate)
         for _ in range(recipe.steps):  # line 2

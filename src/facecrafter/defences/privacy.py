@@ -18,15 +18,15 @@ from facecrafter.errors import DataError, SettingError
 from facecrafter.models.critic import Critic
 from facecrafter.randomness import child, normal
 from facecrafter.training.penalty import gradient_penalty
-from facecrafter.types import Images, Latents, Scores
+from facecrafter.types import Images, Scores
 
 
 class AbstractDistance(abc.ABC):
     """A way to measure the distance of a batch of faces from average faces."""
 
     @abc.abstractmethod
-    def begin(self, offline: Offline, latents: Latents, rng: Generator) -> "AbstractMeasure":
-        """For one batch; `latents` are the best responses to its raw features."""
+    def begin(self, offline: Offline, faces: Images, rng: Generator) -> "AbstractMeasure":
+        """For one batch; `faces` are what an attacker sees before anything is crafted."""
 
 
 class AbstractMeasure(abc.ABC):
@@ -53,25 +53,23 @@ class CriticDistance(AbstractDistance):
         if not (self.steps >= 1 and self.minibatch >= 2 and self.rate > 0 and self.penalty >= 0):
             raise SettingError(f"{self}: give steps >= 1, minibatch >= 2, rate > 0, penalty >= 0.")
 
-    def begin(self, offline: Offline, latents: Latents, rng: Generator) -> AbstractMeasure:
-        if len(latents) < 2:
+    def begin(self, offline: Offline, faces: Images, rng: Generator) -> AbstractMeasure:
+        if len(faces) < 2:
             raise DataError(
-                f"a batch of {len(latents)} face is too small for a critic: it compares two sets "
+                f"a batch of {len(faces)} face is too small for a critic: it compares two sets "
                 "of faces. Give 2 or more, or use AssignedDistance."
             )
-        return _CriticMeasure(self, offline, latents, rng)
+        return _CriticMeasure(self, offline, faces, rng)
 
 
 class _CriticMeasure(AbstractMeasure):
     def __init__(
-        self, recipe: CriticDistance, offline: Offline, latents: Latents, rng: Generator
+        self, recipe: CriticDistance, offline: Offline, faces: Images, rng: Generator
     ) -> None:
         self.recipe, self.rng = recipe, child(rng, "critic")
-        self.critic = self._critic(offline).to(latents.device)
+        self.critic = self._critic(offline).to(faces.device)
         self.adam = torch.optim.Adam(self.critic.parameters(), recipe.rate)
-        average = normal(*latents.shape, rng=self.rng, like=latents)  # z_avg, line 1
-        with torch.no_grad():
-            self.average = offline.prior(average)
+        self.average = average_faces(offline, len(faces), self.rng, faces)  # z_avg, line 1
 
     def of(self, faces: Images) -> Scores:
         for _ in range(self.recipe.steps):  # line 4
@@ -120,12 +118,9 @@ class AssignedDistance(AbstractDistance):
         if not (self.blur >= 1 and self.choice >= 1):
             raise SettingError(f"{self}: give blur and choice of 1 or more.")
 
-    def begin(self, offline: Offline, latents: Latents, rng: Generator) -> AbstractMeasure:
-        count = len(latents) * self.choice
-        drawn = normal(count, latents.shape[1], rng=child(rng, "average"), like=latents)
-        with torch.no_grad():
-            average = torch.cat([offline.prior(piece) for piece in drawn.split(256)])
-            mine, theirs = self._blurred(offline.prior(latents)), self._blurred(average)
+    def begin(self, offline: Offline, faces: Images, rng: Generator) -> AbstractMeasure:
+        average = average_faces(offline, len(faces) * self.choice, child(rng, "average"), faces)
+        mine, theirs = self._blurred(faces), self._blurred(average)
         _, column = linear_sum_assignment(torch.cdist(mine, theirs).cpu().numpy())
         return _AssignedMeasure(average[torch.from_numpy(column).to(average.device)])
 
@@ -139,3 +134,10 @@ class _AssignedMeasure(AbstractMeasure):
 
     def of(self, faces: Images) -> Scores:
         return (faces - self.assigned).flatten(1).square().mean(dim=1)
+
+
+def average_faces(offline: Offline, count: int, rng: Generator, like: Tensor) -> Images:
+    """G(z_r): faces that the prior draws from nothing, so they are nobody's."""
+    latents = normal(count, offline.prior.latent_dim, rng=rng, like=like)
+    with torch.no_grad():
+        return torch.cat([offline.prior(piece) for piece in latents.split(256)])

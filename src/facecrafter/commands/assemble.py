@@ -1,0 +1,151 @@
+"""`facecrafter train bundle`: trained parts, measured, with a model card, in one pinned folder."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from facecrafter import __version__
+from facecrafter import bundle as bundles
+from facecrafter.commands.attack import png
+from facecrafter.commands.card import card
+from facecrafter.commands.common import AbstractCommand, Outcome
+from facecrafter.commands.figures import decoder_ssim, judge_accuracy, utility
+from facecrafter.commands.files import write
+from facecrafter.commands.networks import prior_of, target_of
+from facecrafter.commands.source import From, Source
+from facecrafter.data.faces import Faces, Splits
+from facecrafter.defences.base import Encode
+from facecrafter.models.folding import fold_batch_norms
+from facecrafter.models.part import AbstractPart
+from facecrafter.models.prior import Prior
+from facecrafter.pictures import sheet
+from facecrafter.randomness import normal, stream
+from facecrafter.training.restore import recipe, restore
+
+SAMPLES = 64  # faces on the sheet of the prior; ours
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainBundle(AbstractCommand):
+    """Measure the trained parts and put them into one folder that others can check and load.
+
+    The model card states data, recipes, seed, figures and limits. Beside the folder a sheet of the
+    prior's faces is written: look at it, a face must look like a face.
+
+    Example: facecrafter train bundle --data lfw --root DATA/lfw --out bundles/lfw64
+    """
+
+    source: From = field(default_factory=Source)
+    target: Path = Path("runs/target")  # training folder
+    prior: Path = Path("runs/prior")  # training folder
+    decoder: Path = Path("runs/decoder")  # training folder
+    judge: Path = Path("runs/judge")  # training folder
+    amortiser: Path | None = None  # training folder; None = left out
+    critic: Path | None = None  # training folder; None = left out
+    out: Path = Path("bundles/lfw64")  # folder of the bundle
+    float32: bool = False  # store float32, not float16, which costs nothing measurable; ours
+    uncalibrated: bool = False  # leave out the thresholds that `facecrafter verify` needs
+
+    def run(self) -> Outcome:
+        began = time.monotonic()
+        device, splits = self.common.torch_device(), self.source.splits()
+        folders = self._folders()
+        parts = {
+            name: restore(folder, name, self.source.size).to(device)
+            for name, folder in folders.items()
+        }
+        encode = fold_batch_norms(target_of(self.target, device)).encode
+        facts: dict[str, Any] = {
+            "facecrafter": __version__,
+            "image_size": self.source.size,
+            "attribute_names": list(splits.public.attribute_names),
+            "data": _counts(self.source.data, splits),
+            "pixels": {"public": _pixels(splits.public), "private": _pixels(splits.private_train)},
+            "recipes": {name: recipe(folder) for name, folder in folders.items()},
+            "figures": _figures(parts, encode, splits, device),
+        }
+        self._save(parts, facts)
+        if not self.uncalibrated:
+            facts["verification"] = self._calibrated(splits, device)
+            self._save(parts, facts)
+        picture = self.out.with_name(f"{self.out.name}-prior.png")
+        write(picture, png(sheet(_samples(prior_of(self.prior, device), device), scale=2)))
+        size = sum(file.stat().st_size for file in self.out.iterdir()) / 2**20
+        told = ", ".join(f"{name} {value}" for name, value in facts["figures"].items())
+        return Outcome(
+            f"{self.out}: {len(parts)} networks, {size:.1f} MiB; {told}. Look at {picture}.",
+            {
+                "out": str(self.out),
+                "mebibytes": round(size, 2),
+                "seconds": round(time.monotonic() - began, 1),
+                **facts["figures"],
+            },
+        )
+
+    def _folders(self) -> dict[str, Path]:
+        chosen = {
+            "target": self.target,
+            "prior": self.prior,
+            "decoder": self.decoder,
+            "judge": self.judge,
+            "amortiser": self.amortiser,
+            "critic": self.critic,
+        }
+        return {name: folder for name, folder in chosen.items() if folder is not None}
+
+    def _save(self, parts: dict[str, AbstractPart], facts: dict[str, Any]) -> None:
+        text = card(self.out.name, facts, {name: _count(part) for name, part in parts.items()})
+        bundles.save(self.out, parts, facts, text, half=not self.float32)
+
+    def _calibrated(self, splits: Splits, device: torch.device) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+def _figures(
+    parts: dict[str, AbstractPart], encode: Encode, splits: Splits, device: torch.device
+) -> dict[str, float]:
+    """All on private test photographs."""
+    test = splits.private_test
+    scored = utility(parts["target"], test, device)
+    return {
+        "mean_auc": round(scored.mean, 4),
+        "attributes_scored": len(scored.by_attribute),
+        "judge_accuracy": round(
+            judge_accuracy(parts["judge"], splits.private_train, test, device), 4
+        ),
+        "decoder_ssim": round(decoder_ssim(parts["decoder"], encode, test, device), 4),
+    }
+
+
+def _counts(name: str, splits: Splits) -> dict[str, Any]:
+    sides = {
+        "public": splits.public,
+        "private_train": splits.private_train,
+        "private_test": splits.private_test,
+    }
+    return {"name": name, **{side: len(faces) for side, faces in sides.items()}}
+
+
+def _pixels(faces: Faces) -> dict[str, list[float]]:
+    """Mean and standard deviation of each colour, 0 to 1."""
+    mean, deviation = faces.statistics()
+    return {
+        "mean": [round(float(value), 5) for value in mean],
+        "deviation": [round(float(value), 5) for value in deviation],
+    }
+
+
+def _samples(prior: Prior, device: torch.device) -> Tensor:
+    like = torch.empty(0, device=device)
+    latents = normal(SAMPLES, prior.latent_dim, rng=stream(0, "sheet"), like=like)
+    with torch.no_grad():
+        return prior(latents)
+
+
+def _count(part: AbstractPart) -> int:
+    """Numbers that it holds."""
+    return sum(value.numel() for value in part.state_dict().values())

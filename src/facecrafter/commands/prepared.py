@@ -1,0 +1,87 @@
+"""A bundle made ready: what the device holds, and what an attacker would."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from facecrafter import bundle as bundles
+from facecrafter.attacks.base import AbstractAttack, AttackerView
+from facecrafter.attacks.latent_search import LatentSearch
+from facecrafter.attacks.pixel_search import PixelSearch
+from facecrafter.attacks.shadow_decoder import ShadowDecoder
+from facecrafter.bundle import Bundle
+from facecrafter.defences.base import Encode, Offline
+from facecrafter.errors import BundleError
+from facecrafter.models.folding import fold_batch_norms
+from facecrafter.models.prior import Prior
+
+AttackName = Literal["white-box", "black-box", "hybrid"]
+ATTACKS: tuple[AttackName, ...] = ("white-box", "black-box", "hybrid")
+DEFAULT = Path("bundles/lfw64")
+# what the repository holds beside the package, where it is installed from a checkout
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A bundle with its batch norms folded, for searches that pass through it often."""
+
+    bundle: Bundle
+    device: torch.device
+    encode: Encode  # Enc
+    prior: Prior  # G
+
+    @property
+    def size(self) -> int:
+        """Height and width of the images, pixels."""
+        size = self.bundle.facts.get("image_size")
+        if type(size) is not int:
+            raise BundleError("this bundle does not say its image size: make it anew.")
+        return size
+
+    def feature_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a feature of this encoder."""
+        with torch.no_grad():
+            probe = self.encode(torch.zeros(1, 3, self.size, self.size, device=self.device))
+        _, channels, height, width = probe.shape
+        return channels, height, width
+
+    def offline(self) -> Offline:
+        """What a device is given to craft with."""
+        return Offline(self.encode, self.prior, self.bundle.amortiser, self.bundle.critic)
+
+    def view(self) -> AttackerView:
+        """The strongest basic attacker: the encoder, the prior and a decoder trained beforehand."""
+        return AttackerView(
+            query=self.encode,
+            encoder=self.encode,
+            prior=self.prior,
+            amortiser=self.bundle.amortiser,
+            shadows=(self.bundle.need("decoder"),),
+        )
+
+
+def prepare(folder: Path, device: torch.device) -> Prepared:
+    """Load a bundle, checked. Raises `BundleError`."""
+    bundle = bundles.load(found(folder), device)
+    target = fold_batch_norms(bundle.need("target"))
+    return Prepared(bundle, device, target.encode, fold_batch_norms(bundle.need("prior")))
+
+
+def found(folder: Path) -> Path:
+    """The folder as given, or the one of that name in the project."""
+    inside = PROJECT / folder
+    return inside if not folder.exists() and inside.exists() else folder
+
+
+def attack(name: AttackName) -> AbstractAttack:
+    """The paper's three basic attacks (Eqs. 2 to 4), the black-box one by the bundle's decoder."""
+    decoder = ShadowDecoder(restarts=1)
+    recipes: dict[AttackName, AbstractAttack] = {
+        "white-box": LatentSearch(),
+        "black-box": decoder,
+        "hybrid": PixelSearch(decoder),
+    }
+    return recipes[name]

@@ -1,0 +1,91 @@
+"""The demo's page: findings to HTML."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from facecrafter.commands.attack import png
+from facecrafter.commands.experiment import RELEASES, Findings
+from facecrafter.commands.prepared import ATTACKS
+from facecrafter.commands.rendering import data_uri, render
+from facecrafter.commands.tradeoff import cells, figure
+from facecrafter.defences.crafter import Crafter
+from facecrafter.pictures import sheet
+
+SCALE = 2  # stored pixels for each pixel of a face; ours
+
+Means = Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+def summary(found: Findings) -> dict[str, dict[str, dict[str, float]]]:
+    """Mean SSIM and FSIM over faces, by release and attack."""
+    return {
+        release: {
+            name: {
+                "ssim": round(found.seen[release, name].ssim.mean().item(), 4),
+                "fsim": round(found.seen[release, name].fsim.mean().item(), 4),
+            }
+            for name in ATTACKS
+        }
+        for release in RELEASES
+    }
+
+
+def as_html(found: Findings, crafter: Crafter, results: Path, own_photographs: bool) -> str:
+    """One page that holds all its pictures. `results`: folder of measured cells."""
+    measured = cells(results)
+    return render(
+        "report.html",
+        attacks=ATTACKS,
+        releases=RELEASES,
+        rows=[_row(found, i) for i in range(len(found.originals))],
+        means=summary(found),
+        worst=_worst(found),
+        deviation=found.deviation.mean().item(),
+        crafter=crafter,
+        tradeoff=data_uri(figure(measured)) if measured else None,
+        measured=len(measured),
+        own_photographs=own_photographs,
+    )
+
+
+def _row(found: Findings, i: int) -> dict[str, Any]:
+    """One face: the original and what each attacker sees of it."""
+    return {
+        "number": i + 1,
+        "original": _picture(found.originals[i]),
+        "deviation": found.deviation[i].item(),
+        "seen": {
+            release: {
+                name: {
+                    "picture": _picture(found.seen[release, name].faces[i]),
+                    "ssim": found.seen[release, name].ssim[i].item(),
+                    "fsim": found.seen[release, name].fsim[i].item(),
+                }
+                for name in ATTACKS
+            }
+            for release in RELEASES
+        },
+    }
+
+
+def _worst(found: Findings) -> dict[str, float]:
+    """Mean over faces of the identity similarity under each face's own strongest attack."""
+    return {
+        release: max_over([found.seen[release, name].fsim for name in ATTACKS])
+        for release in RELEASES
+    }
+
+
+def max_over(scores: list[Tensor]) -> float:
+    """For each face the highest of the scores; their mean."""
+    highest = scores[0]
+    for other in scores[1:]:
+        highest = highest.maximum(other)
+    return highest.mean().item()
+
+
+def _picture(face: Tensor) -> str:
+    return data_uri(png(sheet(face[None], scale=SCALE)))

@@ -1,0 +1,199 @@
+"""`facecrafter train`: the networks, one at a time, each resumable."""
+
+import abc
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+
+from facecrafter.commands.assemble import TrainBundle
+from facecrafter.commands.common import AbstractCommand, Common, Outcome
+from facecrafter.commands.figures import decoder_ssim, judge_accuracy, utility
+from facecrafter.commands.networks import prior_of, target_of
+from facecrafter.commands.source import From, Source
+from facecrafter.data.faces import Splits
+from facecrafter.models.folding import fold_batch_norms
+from facecrafter.training.amortiser import AmortiserTraining
+from facecrafter.training.critic import CriticTraining
+from facecrafter.training.decoder import DecoderTraining
+from facecrafter.training.judge import JudgeTraining
+from facecrafter.training.prior import PriorTraining
+from facecrafter.training.target import TargetTraining
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Training(AbstractCommand, abc.ABC):
+    source: From = field(default_factory=Source)
+
+    @abc.abstractmethod
+    def fit(self, splits: Splits, device: torch.device) -> Figures:
+        """Train and measure."""
+
+    def _outcome(self, out: Path, seconds: float, figures: Mapping[str, Any]) -> Outcome:
+        told = ", ".join(f"{name} {value}" for name, value in figures.items())
+        text = f"trained in {seconds:.0f} s; {told + '; ' if told else ''}the weights are in {out}"
+        return Outcome(text, {"out": str(out), "seconds": round(seconds, 1), **figures})
+
+    def run(self) -> Outcome:
+        began = time.monotonic()
+        figures = self.fit(self.source.splits(), self.common.torch_device())
+        out: Path = getattr(self, "out")  # noqa: B009 (each recipe has its own default)
+        return self._outcome(out, time.monotonic() - began, figures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainTarget(_Training):
+    """Train the cloud's network, Enc and f, on the attributes of public faces.
+
+    Ctrl-C leaves a checkpoint; the same command goes on from there, and ends with the same weights
+    as a run that was never stopped.
+
+    Example: facecrafter train target --data lfw --root DATA/lfw --out runs/target
+    """
+
+    out: Path = Path("runs/target")  # folder for checkpoints, losses and pictures
+    recipe: Annotated[TargetTraining, tyro.conf.arg(name="")] = TargetTraining()
+
+    def fit(self, splits: Splits, device: torch.device) -> Figures:
+        model = self.recipe.fit(splits.public, self.common.number(), self.out, device)
+        return {"mean_auc": round(utility(model, splits.private_test, device).mean, 4)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainPrior(_Training):
+    """Train the prior G, a generator of average faces, on public faces (Eq. 12).
+
+    A warm start as the decoder of an auto-encoder, then WGAN-GP. The public faces are given the
+    private ones' pixel mean and deviation first (IV-D) unless --raw.
+
+    Example: facecrafter train prior --data lfw --root DATA/lfw --latent-dim 128 --width 32
+    """
+
+    out: Path = Path("runs/prior")  # folder for checkpoints, losses and sheets of samples
+    raw: bool = False  # public faces as they are, without the normalisation of IV-D
+    recipe: Annotated[PriorTraining, tyro.conf.arg(name="")] = PriorTraining()
+
+    def fit(self, splits: Splits, device: torch.device) -> Figures:
+        faces = splits.public if self.raw else splits.normalised()
+        self.recipe.fit(faces, self.common.number(), self.out, device)
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCritic(_Training):
+    """Train a critic D between public faces and the faces of a prior.
+
+    Crafter with CriticDistance(trained=True) starts from it instead of from a fresh one.
+
+    Example: facecrafter train critic --data lfw --root DATA/lfw --prior bundles/lfw64
+    """
+
+    prior: Path = Path("runs/prior")  # training folder of a prior, or a bundle
+    out: Path = Path("runs/critic")  # folder for checkpoints and losses
+    raw: bool = False  # public faces as they are, without the normalisation of IV-D
+    recipe: Annotated[CriticTraining, tyro.conf.arg(name="")] = CriticTraining()
+
+    def fit(self, splits: Splits, device: torch.device) -> Figures:
+        prior = prior_of(self.prior, device)
+        faces = splits.public if self.raw else splits.normalised()
+        self.recipe.fit(prior, faces, self.common.number(), self.out, device)
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainDecoder(_Training):
+    """Train Dec, the black-box attacker's decoder, on public faces and their features (Eq. 2).
+
+    Example: facecrafter train decoder --data lfw --root DATA/lfw --target runs/target --epochs 15
+    """
+
+    target: Path = Path("runs/target")  # training folder of a target, or a bundle
+    out: Path = Path("runs/decoder")  # folder for checkpoints, losses and sheets of samples
+    recipe: Annotated[DecoderTraining, tyro.conf.arg(name="")] = DecoderTraining()
+
+    def fit(self, splits: Splits, device: torch.device) -> Figures:
+        encode = fold_batch_norms(target_of(self.target, device)).encode
+        decoder = self.recipe.fit(encode, splits.public, self.common.number(), self.out, device)
+        return {"ssim": round(decoder_ssim(decoder, encode, splits.private_test, device), 4)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainJudge(_Training):
+    """Train the judge, which measures whether a face is still recognised, on private faces.
+
+    Nobody but the measuring sees it. --start takes the body of a target network of the same shape.
+
+    Example: facecrafter train judge --data lfw --root DATA/lfw --depth 18 --start runs/target
+    """
+
+    start: Path | None = None  # training folder of a target to start from, or a bundle
+    out: Path = Path("runs/judge")  # folder for checkpoints and losses
+    recipe: Annotated[JudgeTraining, tyro.conf.arg(name="")] = JudgeTraining()
+
+    def fit(self, splits: Splits, device: torch.device) -> Figures:
+        start = None if self.start is None else target_of(self.start, device).state_dict()
+        train = splits.private_train
+        judge = self.recipe.fit(train, self.common.number(), self.out, device, start)
+        return {"accuracy": round(judge_accuracy(judge, train, splits.private_test, device), 4)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainAmortiser(AbstractCommand):
+    """Train Amor, a first guess at the latent vector behind a feature (Eq. 37).
+
+    It learns from the prior's own faces, so it needs no data.
+
+    Example: facecrafter train amortiser --target runs/target --prior runs/prior
+    """
+
+    target: Path = Path("runs/target")  # training folder of a target, or a bundle
+    prior: Path = Path("runs/prior")  # training folder of a prior, or a bundle
+    out: Path = Path("runs/amortiser")  # folder for checkpoints and losses
+    recipe: Annotated[AmortiserTraining, tyro.conf.arg(name="")] = AmortiserTraining()
+
+    def run(self) -> Outcome:
+        device, began = self.common.torch_device(), time.monotonic()
+        encode = fold_batch_norms(target_of(self.target, device)).encode
+        prior = fold_batch_norms(prior_of(self.prior, device))
+        self.recipe.fit(encode, prior, self.common.number(), self.out, device)
+        seconds = time.monotonic() - began
+        return Outcome(
+            f"trained in {seconds:.0f} s; the weights are in {self.out}",
+            {"out": str(self.out), "seconds": round(seconds, 1)},
+        )
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a network: target, prior, critic, decoder, amortiser or judge; then bundle them.
+
+    Every training writes checkpoints that survive kill -9 and goes on from the last one when the
+    same command is given again; loss curves and sample sheets are pictures in its folder.
+
+    Example: facecrafter train target --data lfw --root DATA/lfw --out runs/target
+    """
+
+    part: (
+        Annotated[TrainTarget, tyro.conf.subcommand("target", prefix_name=False)]
+        | Annotated[TrainPrior, tyro.conf.subcommand("prior", prefix_name=False)]
+        | Annotated[TrainCritic, tyro.conf.subcommand("critic", prefix_name=False)]
+        | Annotated[TrainDecoder, tyro.conf.subcommand("decoder", prefix_name=False)]
+        | Annotated[TrainAmortiser, tyro.conf.subcommand("amortiser", prefix_name=False)]
+        | Annotated[TrainJudge, tyro.conf.subcommand("judge", prefix_name=False)]
+        | Annotated[TrainBundle, tyro.conf.subcommand("bundle", prefix_name=False)]
+    )
+
+    @property
+    def common(self) -> Common:
+        """Options of the part's own command line."""
+        return self.part.common
+
+    def run(self) -> Outcome:
+        """Train the part."""
+        return self.part.run()

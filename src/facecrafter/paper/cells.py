@@ -1,0 +1,70 @@
+"""A cell is one figure to measure; a table lists cells and is a value."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from facecrafter.defences.base import AbstractDefence
+from facecrafter.paper.threats import Threat
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What the paper prints where a cell corresponds to it."""
+
+    eval_acc: float  # 0 to 1
+    source: str
+    differs: str  # in what the paper's setting is another one
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One defence against one threat with one seed."""
+
+    scene: str
+    defence: AbstractDefence
+    threat: Threat
+    seed: int
+    reported: Reported | None = None
+
+    def key(self, digest: str) -> str:
+        """SHA-256 of all that the outcome depends on; `digest` is the scene's."""
+        return _hash(self.scene, digest, self.defence, self.seed, self.threat)
+
+    def deployment(self, digest: str) -> str:
+        """SHA-256 of what the release depends on: all threats read the same release."""
+        return _hash(self.scene, digest, self.defence, self.seed)
+
+    def __str__(self) -> str:
+        return f"{self.defence!r} against {self.threat.name}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Which pairs to measure, and what the paper reports for some of them."""
+
+    title: str
+    scene: str
+    defences: tuple[AbstractDefence, ...]
+    threats: tuple[Threat, ...]
+    seeds: tuple[int, ...]
+    # by names of defence and threat
+    reported: Mapping[tuple[str, str], Reported] = field(
+        default_factory=dict[tuple[str, str], Reported]
+    )
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Seed by seed, so that the whole table stands early, and release by release."""
+        return tuple(
+            Cell(self.scene, defence, threat, seed, self._reported(defence, threat))
+            for seed in self.seeds
+            for defence in self.defences
+            for threat in self.threats
+        )
+
+    def _reported(self, defence: AbstractDefence, threat: Threat) -> Reported | None:
+        return self.reported.get((type(defence).__name__, threat.name))
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256("\n".join(repr(part) for part in parts).encode()).hexdigest()

@@ -1,0 +1,157 @@
+"""Measure one cell: deploy, intercept, invert, judge."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facecrafter.defences.base import AbstractDefence
+from facecrafter.errors import SettingError
+from facecrafter.metrics.identity import mean_feature_similarity, recognised
+from facecrafter.metrics.image import ssim
+from facecrafter.metrics.pii import epsilon_pii
+from facecrafter.metrics.spread import confidence
+from facecrafter.metrics.utility import mean_auc
+from facecrafter.paper import describe, provenance
+from facecrafter.paper.cells import Cell
+from facecrafter.paper.scenes import PIECE, Scene
+from facecrafter.paper.store import Record, Store
+from facecrafter.paper.threats import Threat
+from facecrafter.paper.work import Work
+from facecrafter.progress import progress
+from facecrafter.randomness import stream
+from facecrafter.types import Features, Images
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """Something for every private test face, in their order, and how long all of it took."""
+
+    value: Tensor  # features, or faces as bytes; on the CPU
+    seconds: float
+
+
+def measure(cell: Cell, scene: Scene, store: Store) -> Record:
+    """The record of a cell, from the store if it is there, else measured and put there.
+
+    Raises `SettingError` for a cell of another scene, `ResultError` where nothing can be written.
+    """
+    if cell.scene != scene.name:
+        raise SettingError(f"the cell is of {cell.scene!r}, the scene is {scene.name!r}.")
+    key = cell.key(scene.digest)
+    found = store.find(key)
+    if found is not None:
+        return found
+    work = store.work / cell.deployment(scene.digest)[:16]
+    released = deploy(cell.defence, cell.seed, scene, Work(work))
+    attack = Work(work / key[:16])
+    faces = invert(cell.threat, cell.seed, scene, released.value, attack)
+    began = perf_counter()
+    outcome = judge(scene, released.value, faces.value.float() / 255, Work(store.work / "floor"))
+    outcome["seconds"] = released.seconds / len(scene.private_test)
+    wall = released.seconds + faces.seconds + perf_counter() - began
+    record = Record(
+        scene=cell.scene,
+        defence=describe.of_defence(cell.defence),
+        threat=describe.of_threat(cell.threat),
+        seed=cell.seed,
+        outcome=outcome,
+        reported=asdict(cell.reported) if cell.reported else None,
+        commit=provenance.commit(),
+        versions={**provenance.versions(), "bundle": scene.bundle.digest, "cell": key},
+        machine=provenance.machine(scene.device),
+        wall=wall,
+    )
+    store.write(key, record)
+    attack.forget()
+    return record
+
+
+def deploy(defence: AbstractDefence, seed: int, scene: Scene, work: Work) -> Made:
+    """Protect all private test faces, batch by batch; the releases' order is undone."""
+    protector = defence.fit(scene.offline(), stream(seed, "defence")).to(scene.device)
+
+    def protect(number: int, rows: NDArray[np.int64]) -> Features:
+        rng = stream(seed, "defence", number)  # of this batch alone, so that a run can go on
+        return protector(scene.images(rows), rng).in_order_of_images().detach()
+
+    return _batch_by_batch(f"protect, {type(defence).__name__}", scene, work, protect)
+
+
+def invert(threat: Threat, seed: int, scene: Scene, features: Features, work: Work) -> Made:
+    """Reconstruct a face from every intercepted feature: pictures of 8 bits, as one would save."""
+
+    def reconstruct(number: int, rows: NDArray[np.int64]) -> Tensor:
+        # Fitted for each batch, so that its random starts do not depend on batches before. The
+        # decoders come with the scene: fitting trains nothing.
+        rng = stream(seed, "attack", threat.name, number)
+        inverter = threat.attack.fit(scene.view(threat.sees), rng).to(scene.device)
+        faces = inverter(features[torch.from_numpy(rows)].to(scene.device))
+        return (faces.detach().clamp(0, 1) * 255).round().byte()
+
+    return _batch_by_batch(f"attack, {threat.name}", scene, work, reconstruct)
+
+
+def judge(scene: Scene, features: Features, faces: Images, floor: Work) -> dict[str, Any]:
+    """All measures of one release and one attack on it, but for the seconds."""
+    judging, device = scene.bundle.need("judge"), scene.device
+    originals, seen = scene.private_test.images().to(device), faces.to(device)
+    hits = recognised(judging, seen, torch.from_numpy(scene.labels)).cpu()
+    interval = confidence(hits, torch.from_numpy(scene.private_test.identities))
+    utility = mean_auc(*_answers(scene, features), scene.minimum)
+    average = scene.average(len(faces))
+    return {
+        "eval_acc": interval.mean,  # 0 to 1, lower is more private
+        "eval_acc_low": interval.low,  # 95 % interval over people
+        "eval_acc_high": interval.high,
+        "fsim": mean_feature_similarity(judging, seen, originals),  # -1 to 1
+        "ssim": ssim(seen, originals).mean().item(),  # up to 1
+        "auc": utility.mean,  # 0 to 1, higher is more useful
+        "auc_attributes": len(utility.by_attribute),
+        "auc_left_out": len(utility.left_out),
+        "pii": epsilon_pii(faces, average),  # lower is more private
+        "pii_floor": _floor(scene, average, floor),  # the same of average faces themselves
+        "faces": len(faces),
+        "batch": scene.batch,
+        "recognised": "".join(str(int(hit)) for hit in hits),  # face by face, in their order
+    }
+
+
+def _answers(scene: Scene, features: Features) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """The cloud's logits and the truth, for photographs whose attributes are known."""
+    rows = scene.private_test.known()
+    truth = torch.from_numpy(scene.private_test.attributes[rows])
+    known = features[torch.from_numpy(rows)]
+    with torch.no_grad():
+        pieces = [scene.target.head(p.to(scene.device)).cpu() for p in known.split(PIECE)]
+    return torch.cat(pieces), truth, scene.private_test.attribute_names
+
+
+def _floor(scene: Scene, average: Images, work: Work) -> float:
+    """Epsilon of a second sample of average faces: what finite samples cannot fall below."""
+
+    def make() -> Tensor:
+        other = scene.average(len(average), "more average")
+        return torch.tensor(epsilon_pii(other, average), dtype=torch.float64)
+
+    return Work(work.folder / scene.digest[:16]).piece(0, make).value.item()
+
+
+def _batch_by_batch(
+    title: str, scene: Scene, work: Work, make: Callable[[int, NDArray[np.int64]], Tensor]
+) -> Made:
+    """Every batch made or read from `work`, put into the order of the faces."""
+    batches, seconds, pieces = scene.batches(), 0.0, list[Tensor]()
+    with progress(title, len(scene.private_test)) as advance:
+        for number, rows in enumerate(batches):
+            piece = work.piece(number, lambda number=number, rows=rows: make(number, rows))
+            pieces.append(piece.value)
+            seconds += piece.seconds
+            advance(len(rows))
+    order = torch.from_numpy(np.argsort(np.concatenate(batches)))
+    return Made(torch.cat(pieces)[order], seconds)

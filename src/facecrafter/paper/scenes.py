@@ -1,0 +1,173 @@
+"""A scene: whose faces are protected, by which networks, and what each attacker may read."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facecrafter.attacks.base import AttackerView
+from facecrafter.bundle import Bundle, load
+from facecrafter.data.faces import Faces
+from facecrafter.data.lfw import lfw
+from facecrafter.defences.base import Offline
+from facecrafter.errors import DataError, SettingError
+from facecrafter.models.folding import fold_batch_norms
+from facecrafter.models.prior import Prior
+from facecrafter.models.split import AbstractSplitModel
+from facecrafter.randomness import normal, permutation, stream
+from facecrafter.types import Images
+
+Sees = Literal["white-box", "black-box"]
+
+MINIMUM = 21  # photographs of each class, "more than 20"; ours: a rarer attribute's AUC is noise
+BATCH = 64  # faces protected together; ours (paper: one incoming batch)
+PIECE = 256  # images passed through a network at once; of no influence on the result
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What is measured on. Everything that an outcome rests on is in `digest`."""
+
+    name: str
+    bundle: Bundle  # with target, prior and judge
+    private_test: Faces
+    labels: NDArray[np.int64]  # the judge's class of each private test face
+    shadows: tuple[nn.Module, ...] = ()  # decoders of the attacker, trained beforehand
+    public: Faces | None = None  # given to the attacker if present: missing decoders get trained
+    batch: int = BATCH
+    minimum: int = MINIMUM
+
+    def __post_init__(self) -> None:
+        if self.labels.shape != (len(self.private_test),) or not len(self.private_test):
+            raise DataError(
+                f"{len(self.labels)} labels for {len(self.private_test)} private test faces: give "
+                "one for each, and one face at least."
+            )
+        if not (self.batch >= 1 and self.minimum >= 1):
+            raise SettingError(f"batch={self.batch}, minimum={self.minimum}: give 1 or more.")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.target.parameters()).device
+
+    @cached_property
+    def target(self) -> AbstractSplitModel:
+        """The cloud's network without batch norms: searches pass through it a thousand times."""
+        return fold_batch_norms(self.bundle.need("target"))
+
+    @cached_property
+    def prior(self) -> Prior:
+        """G, likewise."""
+        return fold_batch_norms(self.bundle.need("prior"))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the weights, the faces, their labels and how they are divided."""
+        found = hashlib.sha256(f"{self.name} {self.bundle.digest} {self.batch} ".encode())
+        found.update(f"{self.minimum} {self.private_test.attribute_names}".encode())
+        for values in (self.labels, self.private_test.identities, self.private_test.attributes):
+            found.update(np.ascontiguousarray(values).tobytes())
+        for rows in self.batches():
+            found.update((self.private_test.images(rows) * 255).round().byte().numpy().tobytes())
+        for decoder in self.shadows:
+            for value in decoder.state_dict().values():
+                found.update(value.detach().cpu().numpy().tobytes())
+        return found.hexdigest()
+
+    def offline(self) -> Offline:
+        """What the device was handed."""
+        bundle = self.bundle
+        return Offline(self.target.encode, self.prior, bundle.amortiser, bundle.critic)
+
+    def view(self, sees: Sees) -> AttackerView:
+        """What an attacker reads: a black-box one asks the encoder, a white-box one has it."""
+        black = AttackerView(self.target.encode, self.public, shadows=self.shadows)
+        if sees == "black-box":
+            return black
+        amortiser = self.bundle.amortiser
+        return replace(black, encoder=self.target.encode, prior=self.prior, amortiser=amortiser)
+
+    def batches(self) -> list[NDArray[np.int64]]:
+        """Rows of the test faces that are protected together.
+
+        In a fixed random order, for photographs lie person by person, and of nearly equal sizes,
+        so that no last batch of three has another protection than the rest.
+        """
+        order = permutation(len(self.private_test), stream(0, "batches", self.name)).numpy()
+        count = -(-len(order) // self.batch)
+        return [np.sort(rows) for rows in np.array_split(order, count)]
+
+    def images(self, rows: Sequence[int] | NDArray[np.int64]) -> Images:
+        """Private test faces on the device of the networks."""
+        return self.private_test.images(np.asarray(rows)).to(self.device)
+
+    def average(self, count: int, purpose: str = "average") -> Images:
+        """Average faces G(z_r), on the CPU."""
+        like = torch.zeros(0, device=self.device)
+        rng = stream(0, "scene", purpose)
+        latents = normal(count, self.prior.latent_dim, rng=rng, like=like)
+        with torch.no_grad():
+            return torch.cat([self.prior(piece).cpu() for piece in latents.split(PIECE)])
+
+    def some(self, count: int) -> "Scene":
+        """The same scene with `count` of the faces, chosen at random; its name tells how many."""
+        if not 1 <= count <= len(self.private_test):
+            raise SettingError(f"{count} of {len(self.private_test)} faces: ask for 1 or more.")
+        order = permutation(len(self.private_test), stream(0, "some", self.name))
+        rows = np.sort(order[:count].numpy())
+        name, faces = f"{self.name}-{count}", self.private_test.take(rows)
+        return replace(self, name=name, private_test=faces, labels=self.labels[rows])
+
+
+def lfw64(
+    root: Path,  # the folder that holds lfw-deepfunneled
+    bundle: Path,
+    shadows: Sequence[Path] = (),  # bundles that hold one more decoder each
+    cache: Path | None = None,  # of decoded crops
+    device: str = "cpu",
+) -> Scene:
+    """LFW at 64 x 64 pixels in the deployment scenario, networks from a bundle.
+
+    The attacker's decoders are the bundle's own and those of `shadows`. Raises `DataError`,
+    `BundleError`.
+    """
+    splits = lfw(root, 64, cache)
+    loaded = load(bundle, device)
+    more = [load(folder, device).need("decoder") for folder in shadows]
+    return Scene(
+        "lfw64-deployment",
+        loaded,
+        splits.private_test,
+        judge_labels(splits.private_train, splits.private_test),
+        (loaded.need("decoder"), *more),
+    )
+
+
+def judge_labels(train: Faces, test: Faces) -> NDArray[np.int64]:
+    """Places of the test faces' people in `numpy.unique(train.identities)`, the judge's classes.
+
+    Raises `DataError` for a person of whom the judge has seen nothing.
+    """
+    people = np.unique(train.identities)
+    places = np.searchsorted(people, test.identities)
+    stranger = people[np.minimum(places, len(people) - 1)] != test.identities
+    if stranger.any():
+        raise DataError(
+            f"the judge was not trained on person {test.identities[stranger][0]} of the test "
+            "faces: such a face could never be recognised and would look private. Leave it out."
+        )
+    return places.astype(np.int64)
+
+
+def in_pieces(network: nn.Module, values: Tensor, device: torch.device) -> Tensor:
+    """`network(values)`, a piece at a time, without gradients; the result is on the CPU."""
+    with torch.no_grad():
+        return torch.cat([network(piece.to(device)).cpu() for piece in values.split(PIECE)])

@@ -1,0 +1,113 @@
+"""Results on the disk: one JSON for each measured cell, whole or not there."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+from facecrafter.errors import ResultError
+from facecrafter.headers import HeaderError, read_json
+from facecrafter.paper.files import write_whole
+
+OUTCOME = ("eval_acc", "fsim", "ssim", "auc", "pii", "seconds")  # what every cell measures
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a result file holds, field by field. Its key is in the file's name."""
+
+    scene: str
+    defence: Mapping[str, Any]  # name and all fields of the recipe
+    threat: Mapping[str, Any]  # name and all fields of the recipe
+    seed: int
+    outcome: Mapping[str, Any]  # `OUTCOME` and more; docs/results.md explains
+    reported: Mapping[str, Any] | None  # the paper's figure and in what it differs
+    commit: str | None  # of the project; "+" after it: with changes
+    versions: Mapping[str, str]
+    machine: Mapping[str, Any]
+    wall: float  # seconds of protecting, attacking and judging
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of results, and one of unfinished work that may be deleted at any time."""
+
+    folder: Path
+    work: Path  # releases of finished cells stay here, so that a new threat need not craft again
+
+    def find(self, key: str) -> Record | None:
+        """The record of a cell if it was measured. Raises `ResultError` for a damaged file."""
+        found = sorted(self.folder.glob(f"*_{key[:16]}.json"))
+        return read(found[0]) if found else None
+
+    def write(self, key: str, record: Record) -> Path:
+        """Keep a record. Raises `ResultError` and leaves all others alone."""
+        names = (record.scene, record.defence["name"], record.threat["name"], record.seed)
+        path = self.folder / ("_".join(str(name) for name in (*names, key[:16])) + ".json")
+        parts = {part.name: getattr(record, part.name) for part in fields(record)}
+        try:
+            text = json.dumps(parts, indent=1, allow_nan=False)
+        except ValueError as error:
+            raise ResultError(
+                f"{path.name} would hold a number that is not finite: {record.outcome}. Find the "
+                "measure that gave it; nothing was written."
+            ) from error
+        write_whole(path, (text + "\n").encode())
+        return path
+
+    def all(self) -> list[Record]:
+        """Every record, in order of file names. Raises `ResultError` that names a bad file."""
+        return [read(path) for path in sorted(self.folder.glob("*.json"))]
+
+
+def read(path: Path) -> Record:
+    """One record. Raises `ResultError` that names the file."""
+    try:
+        parsed = read_json(path.read_bytes())
+    except (HeaderError, OSError) as error:
+        raise _foreign(path, str(error)) from error
+    wanted = {part.name for part in fields(Record)}
+    if parsed.keys() != wanted:
+        raise _foreign(path, f"lacks or adds {sorted(parsed.keys() ^ wanted)}")
+    wrong = [name for name, fits in _checks(parsed) if not fits]
+    if wrong:
+        raise _foreign(path, f"has a {wrong[0]} of another kind")
+    return Record(**parsed)
+
+
+def _checks(parsed: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    outcome = parsed["outcome"]
+    measured = isinstance(outcome, dict) and all(
+        _number(cast("Mapping[str, object]", outcome).get(name)) for name in OUTCOME
+    )
+    return [
+        ("scene", isinstance(parsed["scene"], str)),
+        ("defence", _named(parsed["defence"])),
+        ("threat", _named(parsed["threat"])),
+        ("seed", type(parsed["seed"]) is int),
+        ("outcome", measured),
+        ("reported", parsed["reported"] is None or isinstance(parsed["reported"], dict)),
+        ("commit", parsed["commit"] is None or isinstance(parsed["commit"], str)),
+        ("versions", isinstance(parsed["versions"], dict)),
+        ("machine", isinstance(parsed["machine"], dict)),
+        ("wall", _number(parsed["wall"])),
+    ]
+
+
+def _named(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(
+        cast("Mapping[str, object]", value).get("name"), str
+    )
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+
+
+def _foreign(path: Path, why: str) -> ResultError:
+    return ResultError(
+        f"{path.name} is no result of `facecrafter evaluate`: it {why}. Move it away or delete it; "
+        "its cell is then measured again."
+    )

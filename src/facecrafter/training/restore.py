@@ -1,0 +1,120 @@
+"""Networks out of the checkpoints that `training.loop` wrote: their shapes say how to make them."""
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from facecrafter.errors import DataError
+from facecrafter.models.amortiser import Amortiser
+from facecrafter.models.critic import Critic
+from facecrafter.models.decoder import Decoder
+from facecrafter.models.judge import Judge
+from facecrafter.models.part import AbstractPart, frozen
+from facecrafter.models.prior import Prior
+from facecrafter.models.split import AbstractSplitModel, ResNet, Vgg16
+from facecrafter.training import checkpoints
+
+Weights = Mapping[str, Tensor]
+_DEPTHS = {(False, 2, 2, 2, 2): 18, (True, 3, 4, 6, 3): 50, (True, 3, 8, 36, 3): 152}
+
+
+def restore(folder: Path, part: str, size: int = 64) -> AbstractPart:
+    """The network `part` (target, prior ...) of a training folder, fixed and on the CPU.
+
+    The folder of a prior may hold `adversarial` or `warm`; the former is later. `size`: of the
+    images, pixels; only a decoder needs it. Raises `DataError`.
+    """
+    folder = _innermost(folder)
+    found = checkpoints.read(folder) if folder.is_dir() else None
+    if found is None:
+        raise DataError(
+            f"{folder.name} holds no whole checkpoint: name the --out of a `facecrafter train`."
+        )
+    name = "model" if part in ("target", "judge") else part
+    prefix = f"module/{name}/"
+    weights = {k.removeprefix(prefix): v for k, v in found[0].items() if k.startswith(prefix)}
+    try:
+        network = _MAKERS[part](weights, size)
+        network.load_state_dict(weights)
+    except (KeyError, RuntimeError) as error:
+        raise DataError(f"the checkpoint in {folder.name} is not that of a {part}.") from error
+    return frozen(network)
+
+
+def recipe(folder: Path) -> str:
+    """What the checkpoint says it was trained with, and its steps; "" where there is none."""
+    found = checkpoints.read(_innermost(folder))
+    return "" if found is None else f"{found[1]['recipe']}, {found[1]['step']} steps"
+
+
+def _innermost(folder: Path) -> Path:
+    for inside in ("adversarial", "warm"):
+        if (folder / inside / checkpoints.NEWEST).exists():
+            return folder / inside
+    return folder
+
+
+def _target(weights: Weights, size: int) -> AbstractSplitModel:
+    if "classifier.6.bias" in weights:
+        hidden, inside = weights["classifier.0.weight"].shape
+        return Vgg16(len(weights["classifier.6.bias"]), hidden, math.isqrt(inside // 512))
+    return ResNet(len(weights["fc.bias"]), _depth(weights), _widths(weights))
+
+
+def _depth(weights: Weights) -> int:
+    counts = [
+        len({m[1] for key in weights if (m := re.match(rf"layer{stage}\.(\d+)\.", key))})
+        for stage in range(1, 5)
+    ]
+    return _DEPTHS["layer1.0.conv3.weight" in weights, *counts]
+
+
+def _widths(weights: Weights) -> tuple[int, ...]:
+    return tuple(len(weights[f"layer{stage}.0.conv1.weight"]) for stage in range(1, 5))
+
+
+def _judge(weights: Weights, size: int) -> Judge:
+    body = {k.removeprefix("body."): v for k, v in weights.items()}
+    return Judge(len(body["fc.bias"]), _depth(body), _widths(body))
+
+
+def _prior(weights: Weights, size: int) -> Prior:
+    ups = [value for value in weights.values() if value.ndim == 4]
+    first, latent_dim = weights["layers.0.weight"].shape
+    widest, depth = max(len(value) for value in ups), len(ups)
+    narrowest = min(len(value) for value in ups)
+    side = math.isqrt(first // widest)
+    return Prior(latent_dim, narrowest, side * 2**depth, depth)
+
+
+def _amortiser(weights: Weights, size: int) -> Amortiser:
+    width, channels, *_ = weights["layers.0.weight"].shape
+    last = max((k for k in weights if k.endswith("bias")), key=_place)
+    return Amortiser(channels, len(weights[last]), width)
+
+
+def _decoder(weights: Weights, size: int) -> Decoder:
+    width, channels, *_ = weights["layers.0.weight"].shape
+    ups = sum(value.ndim == 4 and value.shape[-1] == 5 for value in weights.values()) - 1
+    return Decoder(channels, size // 2**ups, size, width)
+
+
+def _critic(weights: Weights, size: int) -> Critic:
+    return Critic(len(weights["layers.0.weight"]))
+
+
+def _place(key: str) -> int:
+    return int(key.split(".")[1])
+
+
+_MAKERS = {
+    "target": _target,
+    "judge": _judge,
+    "prior": _prior,
+    "amortiser": _amortiser,
+    "decoder": _decoder,
+    "critic": _critic,
+}

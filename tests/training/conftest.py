@@ -1,0 +1,27 @@
+"""Random faces, and one thread: sums are the same only at a fixed number of threads."""
+
+import numpy as np
+import pytest
+import torch
+
+from facecrafter.data.faces import Faces
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def faces() -> Faces:
+    """Sixteen crops of noise, of four people, with two attributes."""
+    rng = np.random.default_rng(0)
+    return Faces(
+        pixels=rng.integers(0, 256, (16, 3, 64, 64), np.uint8),
+        identities=np.arange(16, dtype=np.int64) % 4 + 3,  # numbers with a gap before them
+        attributes=rng.integers(0, 2, (16, 2)).astype(np.float32),
+        attribute_names=("smiling", "bald"),
+    )
