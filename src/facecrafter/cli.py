@@ -14,8 +14,10 @@ import tyro
 from facecrafter.commands.attack import Attack
 from facecrafter.commands.common import FAILED, INTERRUPTED, UNSAFE, USAGE, Outcome, UsageError
 from facecrafter.commands.demo import Demo
+from facecrafter.commands.evaluate import Evaluate
 from facecrafter.commands.protect import Protect
 from facecrafter.commands.train import Train
+from facecrafter.commands.verify import Verify
 from facecrafter.errors import FacecrafterError, NotProtected
 from facecrafter.progress import be_quiet
 
@@ -32,12 +34,33 @@ Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Protect, tyro.conf.subcommand("protect")]
     | Annotated[Attack, tyro.conf.subcommand("attack")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Verify, tyro.conf.subcommand("verify")]
 )
 _STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line, `sys.argv` if none is given; returns the exit code."""
+    """Run one command line, `sys.argv` if none is given; returns the exit code.
+
+    Raises `SystemExit` with 2 for wrong usage, and with 0 after `--help`.
+    """
+    try:
+        return _run(arguments)
+    except UsageError as error:
+        return _complain(error, USAGE)
+    except NotProtected as error:
+        return _complain(error, UNSAFE)
+    except FacecrafterError as error:
+        return _complain(error, FAILED)
+    except OSError as error:
+        what = f" ({error.filename})" if error.filename else ""
+        return _complain(f"{error.strerror or error}{what}; what was finished is kept.", FAILED)
+    except KeyboardInterrupt:
+        return _complain("stopped; what was finished is kept.", INTERRUPTED)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     command = tyro.cli(
         Command,  # pyright: ignore[reportArgumentType] (a union of types is a type to tyro)
         prog="facecrafter",
@@ -48,19 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     be_quiet(command.common.quiet or command.common.json)
     try:
         outcome: Outcome = command.run()
-    except UsageError as error:
-        return _complain(error, USAGE)
-    except NotProtected as error:
-        return _complain(error, UNSAFE)
-    except FacecrafterError as error:
-        return _complain(error, FAILED)
-    except OSError as error:
-        what = f" ({error.filename})" if error.filename else ""
-        return _complain(f"{error.strerror or error}{what}. What was finished is kept.", FAILED)
-    except KeyboardInterrupt:
-        return _complain(
-            "stopped. What was finished is kept; the same command goes on.", INTERRUPTED
-        )
     finally:
         be_quiet(False)
     print(json.dumps(outcome.facts, indent=1) if command.common.json else outcome.text)

@@ -9,6 +9,7 @@ from facecrafter.attacks.base import AbstractAttack, AbstractInverter, AttackerV
 from facecrafter.errors import SettingError
 from facecrafter.inversion import AbstractSearch, Descent, best_of
 from facecrafter.randomness import child, normal
+from facecrafter.training.precision import mixed
 from facecrafter.types import Features, Images
 
 
@@ -19,6 +20,7 @@ class LatentSearch(AbstractAttack):
     search: AbstractSearch = field(default_factory=lambda: Descent(100, 0.2))  # ours
     restarts: int = 3  # ours; paper: 1
     batch: int = 64  # images searched together; of no influence on the result
+    bfloat16: bool = False  # mixed precision of the search: half the time where a CPU has it
 
     def __post_init__(self) -> None:
         if not (self.restarts >= 1 and self.batch >= 1):
@@ -44,6 +46,7 @@ class _LatentSearch(AbstractInverter):
         responses = []
         for _ in range(self.recipe.restarts):
             start = normal(len(features), prior.latent_dim, rng=self.rng, like=features)
-            responses.append(self.recipe.search.run(self.view.explain, features, start))
+            with mixed(features.device, self.recipe.bfloat16):
+                responses.append(self.recipe.search.run(self.view.explain, features, start))
         with torch.no_grad():
             return prior(best_of(responses).latents)

@@ -10,6 +10,7 @@ from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.errors import SettingError
 from facecrafter.inversion import Descent, best_of
 from facecrafter.randomness import child, normal
+from facecrafter.training.precision import mixed
 from facecrafter.types import Features, Images
 
 
@@ -26,6 +27,7 @@ class PixelSearch(AbstractAttack):
     restarts: int = 3  # ours; paper: 1
     disturbance: float = 0.05  # deviation of the noise on later starts, RGB 0 to 1; ours
     batch: int = 64  # images searched together; of no influence on the result
+    bfloat16: bool = False  # mixed precision of the search: half the time where a CPU has it
 
     def __post_init__(self) -> None:
         if not (self.restarts >= 1 and self.batch >= 1 and self.disturbance >= 0):
@@ -64,5 +66,6 @@ class _PixelSearch(AbstractInverter):
         for attempt in range(self.recipe.restarts):
             noise = normal(*shape, rng=self.rng, like=first) * self.recipe.disturbance
             begin = first if attempt == 0 else (first + noise).clamp(0, 1)
-            responses.append(self.recipe.search.run(explain, features, begin.flatten(1)))
+            with mixed(features.device, self.recipe.bfloat16):
+                responses.append(self.recipe.search.run(explain, features, begin.flatten(1)))
         return best_of(responses).latents.view(shape).clamp(0, 1)

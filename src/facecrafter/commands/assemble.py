@@ -22,6 +22,7 @@ from facecrafter.defences.base import Encode
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.part import AbstractPart
 from facecrafter.models.prior import Prior
+from facecrafter.paper.verify import FACT, calibrate
 from facecrafter.pictures import sheet
 from facecrafter.randomness import normal, stream
 from facecrafter.training.restore import recipe, restore
@@ -61,7 +62,7 @@ class TrainBundle(AbstractCommand):
         encode = fold_batch_norms(target_of(self.target, device)).encode
         facts: dict[str, Any] = {
             "facecrafter": __version__,
-            "image_size": self.source.size,
+            "size": self.source.size,
             "attribute_names": list(splits.public.attribute_names),
             "data": _counts(self.source.data, splits),
             "pixels": {"public": _pixels(splits.public), "private": _pixels(splits.private_train)},
@@ -70,7 +71,7 @@ class TrainBundle(AbstractCommand):
         }
         self._save(parts, facts)
         if not self.uncalibrated:
-            facts["verification"] = self._calibrated(splits, device)
+            facts[FACT] = self._calibrated(splits, device)
             self._save(parts, facts)
         picture = self.out.with_name(f"{self.out.name}-prior.png")
         write(picture, png(sheet(_samples(prior_of(self.prior, device), device), scale=2)))
@@ -102,7 +103,9 @@ class TrainBundle(AbstractCommand):
         bundles.save(self.out, parts, facts, text, half=not self.float32)
 
     def _calibrated(self, splits: Splits, device: torch.device) -> dict[str, Any]:
-        raise NotImplementedError
+        """On public people, whom the judge has never seen."""
+        judge = bundles.load(self.out, device).need("judge")
+        return dict(calibrate(judge, splits.public))
 
 
 def _figures(

@@ -19,6 +19,8 @@ from facecrafter.types import Features
 LARGEST = wire.Limits(most_bytes=2**30, most_images=100_000)  # a file of one's own; ours
 SCALE = 3  # screen pixels for each pixel of a face on the sheet; ours
 
+Message = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FEATURES")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attack(AbstractCommand):
@@ -31,9 +33,7 @@ class Attack(AbstractCommand):
     Example: facecrafter attack features.safetensors --attack hybrid --out reconstructions
     """
 
-    features: Annotated[
-        Path, tyro.conf.Positional, tyro.conf.arg(metavar="FEATURES")
-    ]  # file that `facecrafter protect` wrote
+    features: Message  # file that `facecrafter protect` wrote
     bundle: Path = DEFAULT  # folder of networks; ours
     attack: AttackName = "white-box"  # paper, VI-A
     out: Path = Path("reconstructions")  # folder for the pictures
@@ -45,7 +45,7 @@ class Attack(AbstractCommand):
         faces = inverter(features.to(ready.device)).detach().cpu()
         width = len(str(len(faces)))
         for i, face in enumerate(faces):
-            write(self.out / f"face-{i + 1:0{width}}.png", png(sheet(face[None])))
+            write(self.out / f"face-{i + 1:0{width}}.png", png(sheet(face[None], columns=1)))
         page = self.out / "sheet.png"
         write(page, png(sheet(faces, scale=SCALE)))
         return Outcome(

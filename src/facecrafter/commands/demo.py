@@ -13,9 +13,9 @@ from PIL import Image
 
 from facecrafter.commands.common import AbstractCommand, Outcome
 from facecrafter.commands.experiment import findings
-from facecrafter.commands.files import photographs, write
-from facecrafter.commands.prepared import ATTACKS, DEFAULT, prepare
-from facecrafter.commands.report import as_html, summary
+from facecrafter.commands.files import gather, photographs, write
+from facecrafter.commands.prepared import ATTACKS, DEFAULT, in_project, prepare
+from facecrafter.commands.report import as_html, measured_tradeoff, summary
 from facecrafter.data.synthetic import synthetic
 from facecrafter.defences.crafter import Crafter
 from facecrafter.types import Images
@@ -49,11 +49,12 @@ class Demo(AbstractCommand):
         if self.images is None:
             images = demo_faces(ready.size)
         else:
-            images = photographs([self.images], ready.size, self.find_faces)
-        found = findings(ready, images, self.crafter, self.common.number(), self.out / "computed")
+            images = photographs(gather([self.images]), ready.size, self.find_faces)
+        computed = self.out / "computed"
+        found = findings(ready, images, self.crafter, self.common.number(), computed)
         page = self.out / "report.html"
-        own = self.images is not None
-        write(page, as_html(found, self.crafter, self.results, own).encode())
+        figure = measured_tradeoff(in_project(self.results), computed)
+        write(page, as_html(found, self.crafter, figure, self.images is not None).encode())
         means = summary(found)
         lines = [
             f"  {name:<10} identity similarity {means['plain'][name]['fsim']:.2f} -> "
@@ -62,10 +63,8 @@ class Demo(AbstractCommand):
             for name in ATTACKS
         ]
         seconds = time.monotonic() - began
-        text = "\n".join(
-            [f"{len(images)} faces, plain -> crafted (lower is more private):", *lines]
-            + [f"The report: {page.resolve()} ({seconds:.0f} s)"]
-        )
+        head = f"{len(images)} faces, plain -> crafted (lower is more private):"
+        text = "\n".join([head, *lines, f"The report: {page.resolve()} ({seconds:.0f} s)"])
         facts = {"report": str(page), "faces": len(images), "seconds": round(seconds, 1), **means}
         return Outcome(text, facts)
 

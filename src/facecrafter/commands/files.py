@@ -4,9 +4,11 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+import tyro
 
 from facecrafter.data.crops import SUFFIXES, Crop, read
 from facecrafter.data.folder import OTHER_SUFFIXES
@@ -14,14 +16,14 @@ from facecrafter.errors import DataError, ResultError, UnreadableImage
 from facecrafter.progress import progress
 from facecrafter.types import Images
 
+Photos = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PHOTOS")]
 SHOWN = 20  # unreadable files that an error lists; ours
 
 
-def photographs(paths: Sequence[Path], size: int, find_faces: bool = False) -> Images:
-    """All photographs of these files and folders as crops, RGB, 0 to 1, in the order of names.
+def gather(paths: Sequence[Path]) -> list[Path]:
+    """These files, and those in these folders in the order of names.
 
-    Raises `DataError` where there is none, and one `UnreadableImage` that lists all files that
-    cannot be read: a photograph that is silently left out would be missed later.
+    Raises `DataError` where there is none.
     """
     files = [file for path in paths for file in _within(path)]
     if not files:
@@ -29,6 +31,15 @@ def photographs(paths: Sequence[Path], size: int, find_faces: bool = False) -> I
             f"no photograph in {', '.join(repr(path.name) for path in paths)}: put "
             f"{', '.join(SUFFIXES)} there, or name files."
         )
+    return files
+
+
+def photographs(files: Sequence[Path], size: int, find_faces: bool = False) -> Images:
+    """These files as crops, RGB, 0 to 1.
+
+    Raises one `UnreadableImage` that lists all files that cannot be read: a photograph that is
+    silently left out would be missed later.
+    """
     pixels, broken = [], []
     with progress("reading photographs", len(files)) as advance:
         for file in files:

@@ -8,14 +8,12 @@ import torch
 
 from facecrafter import bundle as bundles
 from facecrafter.attacks.base import AbstractAttack, AttackerView
-from facecrafter.attacks.latent_search import LatentSearch
-from facecrafter.attacks.pixel_search import PixelSearch
-from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.bundle import Bundle
 from facecrafter.defences.base import Encode, Offline
 from facecrafter.errors import BundleError
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.prior import Prior
+from facecrafter.paper.threats import threats
 
 AttackName = Literal["white-box", "black-box", "hybrid"]
 ATTACKS: tuple[AttackName, ...] = ("white-box", "black-box", "hybrid")
@@ -36,10 +34,7 @@ class Prepared:
     @property
     def size(self) -> int:
         """Height and width of the images, pixels."""
-        size = self.bundle.facts.get("image_size")
-        if type(size) is not int:
-            raise BundleError("this bundle does not say its image size: make it anew.")
-        return size
+        return image_size(self.bundle)
 
     def feature_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of a feature of this encoder."""
@@ -63,25 +58,27 @@ class Prepared:
         )
 
 
+def image_size(bundle: Bundle) -> int:
+    """Height and width of the images that its networks are for. Raises `BundleError`."""
+    size = bundle.facts.get("size")
+    if type(size) is not int:
+        raise BundleError("this bundle does not say its image size: make it anew.")
+    return size
+
+
 def prepare(folder: Path, device: torch.device) -> Prepared:
     """Load a bundle, checked. Raises `BundleError`."""
-    bundle = bundles.load(found(folder), device)
+    bundle = bundles.load(in_project(folder), device)
     target = fold_batch_norms(bundle.need("target"))
     return Prepared(bundle, device, target.encode, fold_batch_norms(bundle.need("prior")))
 
 
-def found(folder: Path) -> Path:
+def in_project(folder: Path) -> Path:
     """The folder as given, or the one of that name in the project."""
     inside = PROJECT / folder
     return inside if not folder.exists() and inside.exists() else folder
 
 
 def attack(name: AttackName) -> AbstractAttack:
-    """The paper's three basic attacks (Eqs. 2 to 4), the black-box one by the bundle's decoder."""
-    decoder = ShadowDecoder(restarts=1)
-    recipes: dict[AttackName, AbstractAttack] = {
-        "white-box": LatentSearch(),
-        "black-box": decoder,
-        "hybrid": PixelSearch(decoder),
-    }
-    return recipes[name]
+    """One of the paper's three basic attacks (Eqs. 2 to 4), with the bundle's one decoder."""
+    return next(threat.attack for threat in threats(decoders=1) if threat.name == name)

@@ -9,11 +9,11 @@ import tyro
 
 from facecrafter import wire
 from facecrafter.commands.common import AbstractCommand, Outcome, UsageError
-from facecrafter.commands.files import photographs, write
+from facecrafter.commands.files import Photos, gather, photographs, write
 from facecrafter.commands.prepared import DEFAULT, prepare
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.remembered import Remembered
-from facecrafter.errors import NumericalError, NotProtected
+from facecrafter.errors import NotProtected, NumericalError
 from facecrafter.progress import progress
 from facecrafter.randomness import permutation
 from facecrafter.types import Features
@@ -34,9 +34,7 @@ class Protect(AbstractCommand):
     Example: facecrafter protect photos --bundle bundles/lfw64 --out features.safetensors
     """
 
-    photos: Annotated[
-        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PHOTOS")
-    ] = ()  # files, or folders of them
+    photos: Photos = ()  # files, or folders of them
     bundle: Path = DEFAULT  # folder of networks; ours
     out: Path = Path("features.safetensors")  # file to write, readable by its owner only
     memory: Path | None = None  # SQLite file of what was released before; never send or delete it
@@ -49,7 +47,7 @@ class Protect(AbstractCommand):
                 "name the photographs, or a folder of them: facecrafter protect PHOTOS"
             )
         ready = prepare(self.bundle, self.common.torch_device())
-        images = photographs(self.photos, ready.size, self.find_faces).to(ready.device)
+        images = photographs(gather(self.photos), ready.size, self.find_faces).to(ready.device)
         rng = self.common.secret_rng("protect")
         defence = Remembered(self.crafter, self.memory)
         protector = defence.fit(ready.offline(), rng)

@@ -19,6 +19,6 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def data_uri(png: bytes) -> str:
-    """A PNG that stands within a page, so that the page needs no other file."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def data_uri(picture: bytes, kind: str = "png") -> str:
+    """A picture that stands within a page, so that the page needs no other file."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"

@@ -10,8 +10,12 @@ from facecrafter.commands.attack import png
 from facecrafter.commands.experiment import RELEASES, Findings
 from facecrafter.commands.prepared import ATTACKS
 from facecrafter.commands.rendering import data_uri, render
-from facecrafter.commands.tradeoff import cells, figure
 from facecrafter.defences.crafter import Crafter
+from facecrafter.errors import ResultError
+from facecrafter.paper.figures import tradeoff
+from facecrafter.paper.points import points
+from facecrafter.paper.store import Store
+from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.pictures import sheet
 
 SCALE = 2  # stored pixels for each pixel of a face; ours
@@ -33,9 +37,8 @@ def summary(found: Findings) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def as_html(found: Findings, crafter: Crafter, results: Path, own_photographs: bool) -> str:
-    """One page that holds all its pictures. `results`: folder of measured cells."""
-    measured = cells(results)
+def as_html(found: Findings, crafter: Crafter, figure: str | None, own_photographs: bool) -> str:
+    """One page that holds all its pictures. `figure`: the trade-off as a data URI."""
     return render(
         "report.html",
         attacks=ATTACKS,
@@ -45,10 +48,21 @@ def as_html(found: Findings, crafter: Crafter, results: Path, own_photographs: b
         worst=_worst(found),
         deviation=found.deviation.mean().item(),
         crafter=crafter,
-        tradeoff=data_uri(figure(measured)) if measured else None,
-        measured=len(measured),
+        tradeoff=figure,
         own_photographs=own_photographs,
     )
+
+
+def measured_tradeoff(results: Path, out: Path) -> str | None:
+    """The figure of the cells measured on LFW, as a data URI; None where there are none."""
+    try:
+        records = [r for r in Store(results, results).all() if r.scene == LFW64.scene]
+        if not records:
+            return None
+        drawn, _ = tradeoff(points(records), out / "tradeoff.svg", LFW64.title)
+    except ResultError:  # a mixture of bundles, say: `facecrafter evaluate` tells what to do
+        return None
+    return data_uri(drawn.read_bytes(), "svg+xml")
 
 
 def _row(found: Findings, i: int) -> dict[str, Any]:
@@ -88,4 +102,4 @@ def max_over(scores: list[Tensor]) -> float:
 
 
 def _picture(face: Tensor) -> str:
-    return data_uri(png(sheet(face[None], scale=SCALE)))
+    return data_uri(png(sheet(face[None], columns=1, scale=SCALE)))

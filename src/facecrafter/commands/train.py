@@ -58,7 +58,9 @@ class TrainTarget(_Training):
     """
 
     out: Path = Path("runs/target")  # folder for checkpoints, losses and pictures
-    recipe: Annotated[TargetTraining, tyro.conf.arg(name="")] = TargetTraining()
+    recipe: Annotated[TargetTraining, tyro.conf.arg(name="")] = field(
+        default_factory=TargetTraining
+    )
 
     def fit(self, splits: Splits, device: torch.device) -> Figures:
         model = self.recipe.fit(splits.public, self.common.number(), self.out, device)
@@ -77,7 +79,7 @@ class TrainPrior(_Training):
 
     out: Path = Path("runs/prior")  # folder for checkpoints, losses and sheets of samples
     raw: bool = False  # public faces as they are, without the normalisation of IV-D
-    recipe: Annotated[PriorTraining, tyro.conf.arg(name="")] = PriorTraining()
+    recipe: Annotated[PriorTraining, tyro.conf.arg(name="")] = field(default_factory=PriorTraining)
 
     def fit(self, splits: Splits, device: torch.device) -> Figures:
         faces = splits.public if self.raw else splits.normalised()
@@ -97,7 +99,9 @@ class TrainCritic(_Training):
     prior: Path = Path("runs/prior")  # training folder of a prior, or a bundle
     out: Path = Path("runs/critic")  # folder for checkpoints and losses
     raw: bool = False  # public faces as they are, without the normalisation of IV-D
-    recipe: Annotated[CriticTraining, tyro.conf.arg(name="")] = CriticTraining()
+    recipe: Annotated[CriticTraining, tyro.conf.arg(name="")] = field(
+        default_factory=CriticTraining
+    )
 
     def fit(self, splits: Splits, device: torch.device) -> Figures:
         prior = prior_of(self.prior, device)
@@ -115,7 +119,9 @@ class TrainDecoder(_Training):
 
     target: Path = Path("runs/target")  # training folder of a target, or a bundle
     out: Path = Path("runs/decoder")  # folder for checkpoints, losses and sheets of samples
-    recipe: Annotated[DecoderTraining, tyro.conf.arg(name="")] = DecoderTraining()
+    recipe: Annotated[DecoderTraining, tyro.conf.arg(name="")] = field(
+        default_factory=DecoderTraining
+    )
 
     def fit(self, splits: Splits, device: torch.device) -> Figures:
         encode = fold_batch_norms(target_of(self.target, device)).encode
@@ -134,7 +140,7 @@ class TrainJudge(_Training):
 
     start: Path | None = None  # training folder of a target to start from, or a bundle
     out: Path = Path("runs/judge")  # folder for checkpoints and losses
-    recipe: Annotated[JudgeTraining, tyro.conf.arg(name="")] = JudgeTraining()
+    recipe: Annotated[JudgeTraining, tyro.conf.arg(name="")] = field(default_factory=JudgeTraining)
 
     def fit(self, splits: Splits, device: torch.device) -> Figures:
         start = None if self.start is None else target_of(self.start, device).state_dict()
@@ -155,7 +161,9 @@ class TrainAmortiser(AbstractCommand):
     target: Path = Path("runs/target")  # training folder of a target, or a bundle
     prior: Path = Path("runs/prior")  # training folder of a prior, or a bundle
     out: Path = Path("runs/amortiser")  # folder for checkpoints and losses
-    recipe: Annotated[AmortiserTraining, tyro.conf.arg(name="")] = AmortiserTraining()
+    recipe: Annotated[AmortiserTraining, tyro.conf.arg(name="")] = field(
+        default_factory=AmortiserTraining
+    )
 
     def run(self) -> Outcome:
         device, began = self.common.torch_device(), time.monotonic()

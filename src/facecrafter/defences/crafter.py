@@ -58,6 +58,7 @@ class Crafter(AbstractDefence):
     start: Literal["random", "amortiser", "previous"] = "previous"  # of line 3; ours
     distance: AbstractDistance = field(default_factory=AssignedDistance)  # lines 4 to 10; ours
     solver: AbstractLinearSolver = field(default_factory=lambda: ConjugateGradient(3))  # Alg. 2
+    origin: AbstractDefence | None = None  # where F starts; none: Enc(X), as line 1 says; ours
     scale: float = 1.0  # of |F - Enc(G(z))|^2 in the implicit gradient; ours
 
     def __post_init__(self) -> None:
@@ -92,7 +93,8 @@ class Crafter(AbstractDefence):
     def fit(self, offline: Offline, rng: Generator) -> AbstractProtector:
         if self.start == "amortiser" and offline.amortiser is None:
             raise SettingError("start='amortiser' needs an amortiser among what was made offline.")
-        return _Crafter(self, offline)
+        origin = self.origin.fit(offline, child(rng, "origin")) if self.origin else None
+        return _Crafter(self, offline, origin)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +109,9 @@ class Crafting:
 
 
 class _Crafter(AbstractProtector):
-    def __init__(self, recipe: Crafter, offline: Offline) -> None:
+    def __init__(self, recipe: Crafter, offline: Offline, origin: AbstractProtector | None) -> None:
         super().__init__()
-        self.recipe, self.offline = recipe, offline
+        self.recipe, self.offline, self.origin = recipe, offline, origin
 
     def protect(self, images: Images, rng: Generator) -> Release:
         last = deque(self.craft(images, rng), maxlen=1).pop()
@@ -120,7 +122,7 @@ class _Crafter(AbstractProtector):
         recipe, rng = self.recipe, child(rng, "crafter")
         with torch.no_grad():
             raw = self.offline.encode(images)
-        features, adam = raw.clone(), _Adam(raw, recipe.rate)  # line 1
+        features, adam = self._origin(images, raw, rng), _Adam(raw, recipe.rate)  # line 1
         begin = self._first(raw, rng)
         latents = recipe.begin.run(self.offline.explain, features, begin).latents
         with torch.no_grad():
@@ -143,6 +145,12 @@ class _Crafter(AbstractProtector):
             features = adam.step(features, direction)  # line 13
             utility = (features - raw).flatten(1).square().mean(dim=1)
             yield Crafting(features, latents, privacy, utility, implicit.solution.residual)
+
+    def _origin(self, images: Images, raw: Features, rng: Generator) -> Features:
+        """Where F starts."""
+        if self.origin is None:
+            return raw.clone()
+        return self.origin(images, child(rng, "origin")).in_order_of_images()
 
     def _first(self, features: Features, rng: Generator) -> Latents:
         """Where a search begins that does not begin at the last z*."""

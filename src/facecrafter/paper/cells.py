@@ -52,6 +52,7 @@ class Table:
     reported: Mapping[tuple[str, str], Reported] = field(
         default_factory=dict[tuple[str, str], Reported]
     )
+    remarks: Mapping[str, str] = field(default_factory=dict[str, str])  # heading -> paragraph
 
     def cells(self) -> tuple[Cell, ...]:
         """Seed by seed, so that the whole table stands early, and release by release."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from typing import cast
 
 import torch
 
@@ -72,8 +73,9 @@ def evaluate(
     """Every cell, those in the store first; the caller's loop is the place to print or to stop.
 
     With several `processes`, each is one thread and takes all cells of one release, so that what
-    is slow, the crafting, is done once. Outcomes do not depend on how many there are. Raises what
-    `measure` raises, and `ResultError` where a process died; what was measured stays.
+    is slow, the crafting, is done once. At one thread, outcomes do not depend on how many there
+    are. Raises what `measure` raises, and `ResultError` where a process died; what was measured
+    stays.
     """
     if not processes >= 1:
         raise SettingError(f"processes={processes} is below 1.")
@@ -90,10 +92,9 @@ def evaluate(
             done += 1
             yield Step(cell, found, True, done, total, 0.0)
     groups, began = _groups(cells, waiting, digest), time.monotonic()
-    here = processes == 1 or len(groups) <= 1
     fresh = (
         ((i, measure(cells[i], scene, store)) for group in groups for i in group)
-        if here
+        if processes == 1
         else _spread(cells, groups, make_scene, store, processes)
     )
     for measured, (number, record) in enumerate(fresh, start=1):
@@ -125,8 +126,7 @@ def _spread(
                 some = [(number, cells[number]) for number in queue.popleft()]
                 connection, process = _start(some, make_scene, store)
                 running[connection] = process
-            for ready in wait(list(running)):
-                assert isinstance(ready, Connection)  # sockets and handles are never given
+            for ready in cast("list[Connection]", wait(list(running))):
                 try:
                     number, result = ready.recv()
                 except EOFError:

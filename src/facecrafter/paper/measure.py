@@ -87,8 +87,8 @@ def invert(threat: Threat, seed: int, scene: Scene, features: Features, work: Wo
     """Reconstruct a face from every intercepted feature: pictures of 8 bits, as one would save."""
 
     def reconstruct(number: int, rows: NDArray[np.int64]) -> Tensor:
-        # Fitted for each batch, so that its random starts do not depend on batches before. The
-        # decoders come with the scene: fitting trains nothing.
+        # Fitted for each batch, so that its random starts do not depend on batches before; the
+        # view brings no public faces, so fitting trains nothing.
         rng = stream(seed, "attack", threat.name, number)
         inverter = threat.attack.fit(scene.view(threat.sees), rng).to(scene.device)
         faces = inverter(features[torch.from_numpy(rows)].to(scene.device))

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from facecrafter.attacks.base import AttackerView
 from facecrafter.bundle import Bundle, load
@@ -40,7 +40,6 @@ class Scene:
     private_test: Faces
     labels: NDArray[np.int64]  # the judge's class of each private test face
     shadows: tuple[nn.Module, ...] = ()  # decoders of the attacker, trained beforehand
-    public: Faces | None = None  # given to the attacker if present: missing decoders get trained
     batch: int = BATCH
     minimum: int = MINIMUM
 
@@ -89,7 +88,9 @@ class Scene:
 
     def view(self, sees: Sees) -> AttackerView:
         """What an attacker reads: a black-box one asks the encoder, a white-box one has it."""
-        black = AttackerView(self.target.encode, self.public, shadows=self.shadows)
+        # No public faces: what the attacker learns from them is in the decoders. A recipe that
+        # wants more decoders is refused, rather than trained anew for every batch.
+        black = AttackerView(self.target.encode, shadows=self.shadows)
         if sees == "black-box":
             return black
         amortiser = self.bundle.amortiser
@@ -165,9 +166,3 @@ def judge_labels(train: Faces, test: Faces) -> NDArray[np.int64]:
             "faces: such a face could never be recognised and would look private. Leave it out."
         )
     return places.astype(np.int64)
-
-
-def in_pieces(network: nn.Module, values: Tensor, device: torch.device) -> Tensor:
-    """`network(values)`, a piece at a time, without gradients; the result is on the CPU."""
-    with torch.no_grad():
-        return torch.cat([network(piece.to(device)).cpu() for piece in values.split(PIECE)])

@@ -18,7 +18,11 @@ from facecrafter.models.split import AbstractSplitModel, ResNet, Vgg16
 from facecrafter.training import checkpoints
 
 Weights = Mapping[str, Tensor]
-_DEPTHS = {(False, 2, 2, 2, 2): 18, (True, 3, 4, 6, 3): 50, (True, 3, 8, 36, 3): 152}
+_DEPTHS: dict[tuple[bool | int, ...], int] = {
+    (False, 2, 2, 2, 2): 18,
+    (True, 3, 4, 6, 3): 50,
+    (True, 3, 8, 36, 3): 152,
+}
 
 
 def restore(folder: Path, part: str, size: int = 64) -> AbstractPart:
@@ -65,6 +69,7 @@ def _target(weights: Weights, size: int) -> AbstractSplitModel:
 
 
 def _depth(weights: Weights) -> int:
+    """Of a ResNet, by its blocks in each stage."""
     counts = [
         len({m[1] for key in weights if (m := re.match(rf"layer{stage}\.(\d+)\.", key))})
         for stage in range(1, 5)

@@ -1,0 +1,81 @@
+"""`facecrafter evaluate`: measure the whole grid on LFW, and write it down."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from facecrafter.commands.common import AbstractCommand, Outcome
+from facecrafter.commands.prepared import DEFAULT, in_project
+from facecrafter.errors import SettingError
+from facecrafter.paper.cells import Cell, Table
+from facecrafter.paper.evaluate import Step, Summary, evaluate
+from facecrafter.paper.report import write_report
+from facecrafter.paper.scenes import lfw64
+from facecrafter.paper.store import Store
+from facecrafter.paper.tables.lfw64 import LFW64
+from facecrafter.paper.threats import threats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(AbstractCommand):
+    """Measure every defence against every attack on the 1,027 private test photographs of LFW.
+
+    One JSON file for each measured cell goes to the folder of results; what is there is not
+    measured again, so the command goes on where it was stopped, also after kill -9. Then the page
+    of results is written from the files.
+
+    Example: facecrafter evaluate --root DATA/lfw --processes 2
+    """
+
+    root: Path  # folder that holds lfw-deepfunneled and attributes.csv
+    bundle: Path = DEFAULT  # folder of networks; ours
+    shadows: tuple[Path, ...] = ()  # bundles that hold one more decoder each, for the attacker
+    only: str | None = None  # cells whose description holds this text, such as Crafter or hybrid
+    seeds: tuple[int, ...] = LFW64.seeds  # of the defences and attacks, in place of --seed; ours
+    processes: int = 1  # cells at a time, one thread each; of no influence on outcomes; ours
+    results: Path = Path("results")  # folder of measured cells
+    work: Path = Path("runs/work")  # folder of unfinished work; may be deleted at any time
+    cache: Path = Path("runs/crops")  # folder for decoded crops, to be read once
+    docs: Path = Path("docs")  # folder for results.md and its figure
+
+    def run(self) -> Outcome:
+        device = str(self.common.torch_device())
+        bundle = in_project(self.bundle)
+        make = partial(lfw64, self.root, bundle, self.shadows, self.cache, device)
+        store = Store(self.results, self.work)
+        steps: list[Step] = []
+        for step in evaluate(self.cells(), make, store, self.processes):
+            steps.append(step)
+            if not (self.common.quiet or self.common.json):
+                print(step, file=sys.stderr, flush=True)
+        summary, page = Summary.of(steps), write_report(self.table(), store, self.docs)
+        return Outcome(
+            f"{summary}; see {page}",
+            {
+                "measured": summary.measured,
+                "kept": summary.kept,
+                "seconds": round(summary.seconds, 1),
+                "results": str(self.results),
+                "page": str(page),
+            },
+        )
+
+    def table(self) -> Table:
+        """The paper's, with these seeds and as many decoders as the attacker was given."""
+        attacks = threats(decoders=1 + len(self.shadows))
+        return replace(LFW64, seeds=self.seeds, threats=attacks)
+
+    def cells(self) -> Sequence[Cell]:
+        """Those that were asked for. Raises `SettingError` where there is none."""
+        table = self.table()
+        chosen = [cell for cell in table.cells() if self.only is None or self.only in str(cell)]
+        if not chosen:
+            names = sorted({type(defence).__name__ for defence in table.defences})
+            raise SettingError(
+                f"--only {self.only!r} matches no cell. A cell reads like {str(table.cells()[0])!r}"
+                f"; the defences are {', '.join(names)}, the attacks "
+                f"{', '.join(threat.name for threat in table.threats)}."
+            )
+        return chosen

@@ -1,0 +1,84 @@
+"""The trade-off figure: what a feature is still good for, and what it still shows (Fig. 6 to 8)."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from facecrafter.paper.files import write_whole
+from facecrafter.paper.points import ANY, STRONGEST, Point, curve
+
+PANELS = ("white-box", "black-box", "hybrid", STRONGEST)
+MEASURES = ("auc", "eval_acc")
+MARKS = "o^sDvP*X"  # so that curves differ without colour
+UNDEFENDED = "Plain"
+
+
+def tradeoff(found: Sequence[Point], path: Path, title: str) -> tuple[Path, Path]:
+    """Draw `path` (SVG) and write the figures behind it beside it (CSV); returns both.
+
+    One panel for each threat and one for the strongest of them; one curve for each family of
+    defences; bars from the least to the greatest seed. Raises `ResultError`.
+    """
+    panels = [name for name in PANELS if any(point.threat == name for point in found)]
+    figure = Figure(figsize=(4 * len(panels), 3.6), layout="constrained")
+    plots: list[Axes] = list(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0])
+    for plot, threat in zip(plots, panels, strict=True):
+        _panel(plot, found, threat)
+    plots[0].set_ylabel("Eval Acc (lower is more private)")
+    plots[0].legend(fontsize="small")
+    figure.suptitle(title)
+    write_whole(path, _svg(figure))
+    table = path.with_suffix(".csv")
+    write_whole(table, rows(found).encode())
+    return path, table
+
+
+def rows(found: Sequence[Point]) -> str:
+    """CSV: a row for each point, mean, least and greatest over the seeds."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    spreads = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
+    writer.writerow(["defence", "threat", "seeds", *spreads])
+    for point in found:
+        values = [v for name in MEASURES for v in vars(point[name]).values()]
+        numbers = [f"{value:.6f}" for value in values]
+        writer.writerow([point.label, point.threat, point.seeds, *numbers])
+    return text.getvalue()
+
+
+def _panel(plot: Axes, found: Sequence[Point], threat: str) -> None:
+    families = sorted({p.family for p in found if p.threat != ANY} - {UNDEFENDED})
+    plain = curve(found, UNDEFENDED, threat)
+    for mark, family in zip(MARKS[1:] * len(families), families, strict=False):
+        _curve(plot, curve(found, family, threat), family, mark)
+    if plain:
+        _curve(plot, plain, UNDEFENDED, MARKS[0])
+        ideal = plain[-1]["auc"].mean  # the paper's black square
+        plot.plot([ideal], [0], "ks", markersize=8, label="ideal", clip_on=False)
+    plot.set(title=threat, xlabel="mean AUC (higher is more useful)", ylim=(0, 1))
+    plot.grid(alpha=0.3)
+
+
+def _curve(plot: Axes, line: Sequence[Point], family: str, mark: str) -> None:
+    x, y = ([point[name].mean for point in line] for name in MEASURES)
+    bars = [
+        [
+            [point[name].mean - point[name].low for point in line],
+            [point[name].high - point[name].mean for point in line],
+        ]
+        for name in MEASURES
+    ]
+    plot.errorbar(x, y, xerr=bars[0], yerr=bars[1], fmt=f"{mark}-", label=family, capsize=2)
+
+
+def _svg(figure: Figure) -> bytes:
+    """The same bytes for the same figure: without date and random names."""
+    body = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "facecrafter"}):
+        figure.savefig(body, format="svg", metadata={"Date": None})
+    return body.getvalue()

@@ -1,0 +1,159 @@
+"""Records gathered into points: a defence under a threat, over all seeds."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from facecrafter.errors import ResultError
+from facecrafter.paper.store import Record
+
+STRONGEST = "strongest"  # the threat with the highest mean Eval Acc
+ANY = "any"  # a face counts as recognised if any of the threats got it recognised
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean over seeds, and the least and greatest of them."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        return cls(sum(values) / len(values), min(values), max(values))
+
+    @property
+    def half(self) -> float:
+        """Half of the range."""
+        return (self.high - self.low) / 2
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was measured of one defence under one threat."""
+
+    label: str  # the family and the fields that tell its members apart
+    family: str  # the defence's name
+    threat: str
+    seeds: int
+    measures: Mapping[str, Spread]  # outcome by outcome
+
+    def __getitem__(self, name: str) -> Spread:
+        return self.measures[name]
+
+
+def points(records: Sequence[Record]) -> list[Point]:
+    """One point for each defence and threat, and for each defence `STRONGEST` and `ANY`.
+
+    Raises `ResultError` where two records do not belong into one table.
+    """
+    _refuse_mixture(records)
+    found: list[Point] = []
+    for label, mine in _by_label(records).items():
+        threats = {name: list[Record]() for name in sorted({r.threat["name"] for r in mine})}
+        for record in mine:
+            threats[record.threat["name"]].append(record)
+        real = [_point(label, name, theirs) for name, theirs in threats.items()]
+        strongest = max(real, key=lambda point: point["eval_acc"].mean)
+        family = strongest.family
+        found += real
+        found.append(Point(label, family, STRONGEST, strongest.seeds, strongest.measures))
+        found += _any(label, family, threats)
+    return found
+
+
+def curve(found: Iterable[Point], family: str, threat: str) -> list[Point]:
+    """A family's points under a threat, from the least mean AUC to the greatest."""
+    mine = [point for point in found if (point.family, point.threat) == (family, threat)]
+    return sorted(mine, key=lambda point: point["auc"].mean)
+
+
+def eval_acc_at(auc: float, line: Sequence[Point]) -> float | None:
+    """Eval Acc of a curve at a mean AUC, straight between its points; None beyond its ends."""
+    known = [(point["auc"].mean, point["eval_acc"].mean) for point in line]
+    for (left, low), (right, high) in pairwise(known):
+        if left <= auc <= right:
+            return low if left == right else low + (high - low) * (auc - left) / (right - left)
+    return None
+
+
+def _point(label: str, threat: str, records: Sequence[Record]) -> Point:
+    names = [
+        name
+        for name, value in records[0].outcome.items()
+        if isinstance(value, int | float) and all(name in other.outcome for other in records)
+    ]
+    spreads = {name: Spread.of([record.outcome[name] for record in records]) for name in names}
+    return Point(label, records[0].defence["name"], threat, len(records), spreads)
+
+
+def _any(label: str, family: str, threats: Mapping[str, Sequence[Record]]) -> list[Point]:
+    """Over the seeds that every threat was measured with; nothing where there is none."""
+    seeds = set.intersection(*({r.seed for r in records} for records in threats.values()))
+    eval_accs: list[float] = []
+    aucs: list[float] = []
+    for seed in sorted(seeds):
+        same = [r for records in threats.values() for r in records if r.seed == seed]
+        rows = [record.outcome.get("recognised", "") for record in same]
+        if len({len(row) for row in rows}) == 1 and rows[0]:
+            hits = ["1" in face for face in zip(*rows, strict=True)]
+            eval_accs.append(sum(hits) / len(hits))
+            aucs.append(same[0].outcome["auc"])
+    if not eval_accs:
+        return []
+    measures = {"eval_acc": Spread.of(eval_accs), "auc": Spread.of(aucs)}
+    return [Point(label, family, ANY, len(eval_accs), measures)]
+
+
+def _by_label(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records of each defence, in order of first appearance."""
+    varied = _varied(records)
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        fields = {name: record.defence.get(name) for name in varied[record.defence["name"]]}
+        told = ", ".join(f"{name} {_short(value)}" for name, value in fields.items())
+        found.setdefault(f"{record.defence['name']} {told}".strip(), []).append(record)
+    return found
+
+
+def _varied(records: Sequence[Record]) -> dict[str, list[str]]:
+    """For each family the fields that its members differ in."""
+    families: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        families.setdefault(record.defence["name"], []).append(record.defence)
+    return {
+        family: [
+            name
+            for name in members[0]
+            if len({json.dumps(member.get(name), sort_keys=True) for member in members}) > 1
+        ]
+        for family, members in families.items()
+    }
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        inside = ", ".join(_short(one) for name, one in value.items() if name != "name")
+        return f"{value.get('name', '')}({inside})"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _refuse_mixture(records: Sequence[Record]) -> None:
+    bundles = sorted({record.versions.get("bundle", "") for record in records})
+    if len(bundles) > 1:
+        raise ResultError(
+            f"results of {len(bundles)} bundles ({', '.join(b[:12] for b in bundles)}) are no one "
+            "table: move those of the older bundle away."
+        )
+    seen: set[str] = set()
+    for record in records:
+        cell = f"{record.defence} against {record.threat['name']}, seed {record.seed}"
+        if cell in seen:
+            raise ResultError(
+                f"two results of {cell}: they differ in the attack's fields or in the faces. Move "
+                "the older file away."
+            )
+        seen.add(cell)

@@ -1,0 +1,182 @@
+"""Attack one's own protected photographs and say what is still to be seen of each.
+
+Thresholds are not chosen but measured: `calibrate` looks at how alike two people, and two
+photographs of one person, are to the judge; the bundle carries what it found.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from facecrafter.attacks.base import AttackerView
+from facecrafter.bundle import Bundle
+from facecrafter.data.faces import NO_IDENTITY, Faces
+from facecrafter.defences.base import AbstractDefence, Offline, require_images
+from facecrafter.errors import BundleError, DataError
+from facecrafter.metrics.identity import feature_similarity
+from facecrafter.metrics.image import ssim
+from facecrafter.models.folding import fold_batch_norms
+from facecrafter.paper.threats import Threat, threats
+from facecrafter.randomness import permutation, stream
+from facecrafter.types import Embeddings, Features, Images, Scores
+
+FACT = "verification"  # where a bundle's facts hold the calibration
+PHOTOGRAPHS = 2000  # compared with each other at most: two million pairs; ours
+
+Level = Literal["hidden", "at risk", "recognisable"]
+_LEVELS: tuple[Level, ...] = ("hidden", "at risk", "recognisable")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the strongest attack on one photograph got."""
+
+    level: Level
+    similarity: float  # of identity: cosine of the judge's penultimate layers, -1 to 1
+    ssim: float  # up to 1
+    threat: str  # the attack that it comes from
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """One verdict for each photograph, in order, and one for all."""
+
+    verdicts: tuple[Verdict, ...]
+    reconstructions: Images  # by the strongest attack on each; on the CPU
+
+    @property
+    def overall(self) -> Level:
+        """That of the worst photograph."""
+        return _LEVELS[max(_LEVELS.index(verdict.level) for verdict in self.verdicts)]
+
+
+def verify(
+    images: Images,
+    bundle: Bundle,
+    defence: AbstractDefence,
+    shadows: Sequence[nn.Module] = (),
+    attacks: Sequence[Threat] = (),
+    seed: int = 0,
+) -> Verification:
+    """Protect photographs, attack what would be sent, and judge the reconstructions.
+
+    `images`: (batch, 3, height, width), RGB, 0 to 1, of the bundle's size. `shadows`: decoders
+    besides the bundle's own. `attacks`: by default white-box, black-box and hybrid. Raises
+    `BundleError` where the bundle lacks a network or the calibration, and what the defence raises.
+    """
+    require_images(images, bundle.facts.get("size"))
+    thresholds = _thresholds(bundle.facts)
+    judge = bundle.need("judge")
+    target, prior = fold_batch_norms(bundle.need("target")), fold_batch_norms(bundle.need("prior"))
+    decoders = (bundle.need("decoder"), *shadows)
+    offline = Offline(target.encode, prior, bundle.amortiser, bundle.critic)
+    view = AttackerView(target.encode, encoder=target.encode, prior=prior, shadows=decoders)
+    device = next(target.parameters()).device
+    originals = images.to(device)
+    protector = defence.fit(offline, stream(seed, "defence")).to(device)
+    release = protector(originals, stream(seed, "defence", 0))
+    features = release.in_order_of_images().detach()
+    chosen = tuple(attacks) or threats(decoders=len(decoders))
+    faces = torch.stack([_attacked(threat, view, features, seed) for threat in chosen])
+    similar = torch.stack([feature_similarity(judge, each, originals) for each in faces])
+    strongest = similar.argmax(dim=0)
+    best = faces[strongest, torch.arange(len(images), device=device)]
+    alike = ssim(best, originals)
+    verdicts = tuple(
+        _verdict(score, thresholds, like, chosen[number].name)
+        for score, like, number in zip(
+            similar.amax(dim=0).tolist(), alike.tolist(), strongest.tolist(), strict=True
+        )
+    )
+    return Verification(verdicts, best.cpu())
+
+
+def calibrate(judge: nn.Module, faces: Faces, seed: int = 0) -> dict[str, float]:
+    """How alike people are to this judge: what a bundle keeps as `facts["verification"]`.
+
+    `different_95`: the similarity that 95 % of pairs of two people stay under; `same_05`: the one
+    that 95 % of pairs of one person's photographs exceed. Give people whom the judge was not
+    trained on: those whom it knows are easier to tell apart than a user is. Raises `DataError`
+    without two people of two photographs.
+    """
+    rows = _with_two(faces.identities)
+    order = permutation(len(rows), stream(seed, "calibrate")).numpy()[:PHOTOGRAPHS]
+    rows = np.sort(rows[order])
+    who = torch.from_numpy(faces.identities[rows])
+    same = (who[:, None] == who[None, :]).triu(1)
+    different = (who[:, None] != who[None, :]).triu(1)
+    if not (bool(same.any()) and bool(different.any())):
+        raise DataError(
+            f"{len(np.unique(who))} people with two photographs or more: thresholds need two "
+            "people at least. Give more faces."
+        )
+    similar = _similarities(judge, faces, rows)
+    return {
+        "different_95": float(np.quantile(similar[different].numpy(), 0.95)),
+        "same_05": float(np.quantile(similar[same].numpy(), 0.05)),
+        "photographs": len(rows),
+    }
+
+
+def level(similarity: float, thresholds: tuple[float, float]) -> Level:
+    """Hidden below both thresholds, recognisable above both, between them at risk.
+
+    With a good judge: hidden is no more alike than two people are in 95 % of pairs, recognisable
+    as alike as one person's photographs are. Where a judge confuses people, the two thresholds
+    change places, and what lies between them is still what it cannot tell.
+    """
+    low, high = sorted(thresholds)
+    if similarity >= high:
+        return "recognisable"
+    return "hidden" if similarity <= low else "at risk"
+
+
+def _verdict(score: float, thresholds: tuple[float, float], like: float, threat: str) -> Verdict:
+    return Verdict(level(score, thresholds), score, like, threat)
+
+
+def _attacked(threat: Threat, view: AttackerView, features: Features, seed: int) -> Images:
+    if threat.sees == "black-box":
+        view = AttackerView(view.query, shadows=view.shadows)
+    inverter = threat.attack.fit(view, stream(seed, "attack", threat.name)).to(features.device)
+    return inverter(features).detach().clamp(0, 1)
+
+
+def _thresholds(facts: Mapping[str, Any]) -> tuple[float, float]:
+    found = facts.get(FACT)
+    values = (
+        [cast("Mapping[str, object]", found).get(name) for name in ("different_95", "same_05")]
+        if isinstance(found, Mapping)
+        else []
+    )
+    if not values or not all(isinstance(value, int | float) for value in values):
+        raise BundleError(
+            f"this bundle's facts hold no {FACT!r} with different_95 and same_05, so no "
+            "similarity can be called low or high. Make the bundle again: its maker calls "
+            "facecrafter.paper.verify.calibrate."
+        )
+    different, same = cast("list[float]", values)
+    return float(different), float(same)
+
+
+def _with_two(identities: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers of the photographs of people of whom there are two or more."""
+    people, counts = np.unique(identities[identities != NO_IDENTITY], return_counts=True)
+    return np.flatnonzero(np.isin(identities, people[counts >= 2]))
+
+
+def _similarities(judge: nn.Module, faces: Faces, rows: NDArray[np.int64]) -> Scores | Tensor:
+    device = next(judge.parameters()).device
+    with torch.no_grad():
+        pieces: list[Embeddings] = [
+            normalize(cast("Any", judge).embed(faces.images(some).to(device)).double()).cpu()
+            for some in np.array_split(rows, max(len(rows) // 128, 1))
+        ]
+    directions = torch.cat(pieces)
+    return directions @ directions.T

@@ -1,0 +1,27 @@
+"""What several test files share."""
+
+from pathlib import Path
+
+import pytest
+
+from command_line import Run, runner
+from small_bundle import make_bundle, make_photographs
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a bundle of untrained networks; not to be changed."""
+    return make_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four painted faces; not to be changed."""
+    return make_photographs(tmp_path_factory.mktemp("photos") / "own")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    return runner(capsys)

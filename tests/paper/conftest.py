@@ -1,0 +1,59 @@
+"""The tiny scene, quick threats, an empty store, and one thread."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from facecrafter.attacks.latent_search import LatentSearch
+from facecrafter.attacks.pixel_search import PixelSearch
+from facecrafter.attacks.shadow_decoder import ShadowDecoder
+from facecrafter.defences.noise import Noise
+from facecrafter.defences.plain import Plain
+from facecrafter.inversion import Descent
+from facecrafter.paper.cells import Reported, Table
+from facecrafter.paper.scenes import Scene
+from facecrafter.paper.store import Store
+from facecrafter.paper.threats import Threat
+from facecrafter.paper.tiny import tiny
+from facecrafter.progress import be_quiet
+
+_SHORT = Descent(2, 0.1)
+_DECODER = ShadowDecoder(restarts=2)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_quiet():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    be_quiet()
+    yield
+    be_quiet(False)
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def scene() -> Scene:
+    return tiny()
+
+
+@pytest.fixture(scope="session")
+def table() -> Table:
+    return Table(
+        title="Tiny",
+        scene="tiny",
+        defences=(Plain(), Noise(1.0)),
+        threats=(
+            Threat("white-box", LatentSearch(_SHORT, restarts=2)),
+            Threat("black-box", _DECODER, "black-box"),
+            Threat("hybrid", PixelSearch(_DECODER, _SHORT, restarts=2)),
+        ),
+        seeds=(0,),
+        reported={("Plain", "white-box"): Reported(0.8177, "paper, VI-B", "everything")},
+        remarks={"To know": "Painted faces."},
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results", tmp_path / "work")

@@ -1,0 +1,185 @@
+"""One cell, from protecting to judging."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from facecrafter.attacks.base import AbstractAttack, AbstractInverter, AttackerView
+from facecrafter.defences.base import AbstractDefence, AbstractProtector, Offline, Release
+from facecrafter.defences.noise import Noise
+from facecrafter.defences.shuffled import Shuffled
+from facecrafter.errors import SettingError
+from facecrafter.paper.cells import Cell, Table
+from facecrafter.paper.measure import deploy, invert, judge, measure
+from facecrafter.paper.scenes import Scene
+from facecrafter.paper.store import OUTCOME, Store
+from facecrafter.paper.threats import Threat
+from facecrafter.paper.work import Work
+from facecrafter.types import Features, Images
+
+
+@dataclass(frozen=True)
+class Counted(AbstractDefence):
+    """Noise that counts batches, and breaks once."""
+
+    deviation: float = 1.0
+    calls = 0
+    breaks_at = -1
+
+    def fit(self, offline: Offline, rng: torch.Generator) -> AbstractProtector:
+        return _Counted(Noise(self.deviation).fit(offline, rng))
+
+
+class _Counted(AbstractProtector):
+    def __init__(self, inside: AbstractProtector) -> None:
+        super().__init__()
+        self.inside = inside
+
+    def protect(self, images: Images, rng: torch.Generator) -> Release:
+        Counted.calls += 1
+        if Counted.calls == Counted.breaks_at:
+            raise KeyboardInterrupt
+        return self.inside(images, rng)
+
+
+@pytest.fixture(autouse=True)
+def _reset() -> None:
+    Counted.calls, Counted.breaks_at = 0, -1
+
+
+@pytest.mark.parametrize("number", range(6), ids=str)
+def test_a_cell_end_to_end(table: Table, scene: Scene, store: Store, number: int) -> None:
+    record = measure(table.cells()[number], scene, store)
+    assert set(OUTCOME) <= record.outcome.keys()
+    assert 0 <= record.outcome["eval_acc_low"] <= record.outcome["eval_acc"] <= 1
+    hits = record.outcome["recognised"]
+    assert len(hits) == len(scene.private_test)
+    assert hits.count("1") / len(hits) == record.outcome["eval_acc"]
+    assert record.wall > 0
+    assert record.versions["bundle"] == scene.bundle.digest
+
+
+def test_same_seed_gives_the_same_outcome(table: Table, scene: Scene, tmp_path) -> None:
+    cell = table.cells()[5]
+    records = [measure(cell, scene, Store(tmp_path / n, tmp_path / f"w{n}")) for n in "ab"]
+    one, other = ({**record.outcome, "seconds": 0} for record in records)
+    assert one == other
+
+
+def test_a_measured_cell_is_not_measured_again(scene: Scene, store: Store, table: Table) -> None:
+    cell = Cell("tiny", Counted(), table.threats[1], 0)
+    first = measure(cell, scene, store)
+    assert Counted.calls == 2
+    store.work.rename(store.work.with_name("gone"))
+    assert measure(cell, scene, store) == first
+    assert Counted.calls == 2
+
+
+def test_three_threats_share_one_crafting(scene: Scene, store: Store, table: Table) -> None:
+    for threat in table.threats:
+        measure(Cell("tiny", Counted(), threat, 0), scene, store)
+    assert Counted.calls == 2
+    measure(Cell("tiny", Counted(), table.threats[0], 1), scene, store)
+    assert Counted.calls == 4
+
+
+def test_an_interrupted_crafting_goes_on_and_ends_alike(
+    scene: Scene, store: Store, table: Table, tmp_path
+) -> None:
+    cell = Cell("tiny", Counted(), table.threats[1], 0)
+    Counted.breaks_at = 2
+    with pytest.raises(KeyboardInterrupt):
+        measure(cell, scene, store)
+    assert store.all() == []
+    Counted.calls, Counted.breaks_at = 0, -1
+    resumed = measure(cell, scene, store)
+    assert Counted.calls == 1
+    whole = measure(cell, scene, Store(tmp_path / "r", tmp_path / "w"))
+    assert {**resumed.outcome, "seconds": 0} == {**whole.outcome, "seconds": 0}
+
+
+@dataclass(frozen=True)
+class Fragile(AbstractAttack):
+    """Decodes, counts batches, and breaks once."""
+
+    calls = 0
+    breaks_at = -1
+
+    def fit(self, view: AttackerView, rng: torch.Generator) -> AbstractInverter:
+        return _Fragile(view)
+
+
+class _Fragile(AbstractInverter):
+    def __init__(self, view: AttackerView) -> None:
+        super().__init__()
+        self.decoder = view.shadows[0]
+
+    def forward(self, features: Features) -> Images:
+        Fragile.calls += 1
+        if Fragile.calls == Fragile.breaks_at:
+            raise RuntimeError("power cut")
+        return self.decoder(features)
+
+
+def test_an_interrupted_attack_goes_on(scene: Scene, store: Store) -> None:
+    Fragile.calls, Fragile.breaks_at = 0, 2
+    cell = Cell("tiny", Counted(), Threat("fragile", Fragile()), 0)
+    with pytest.raises(RuntimeError, match="power cut"):
+        measure(cell, scene, store)
+    measure(cell, scene, store)
+    assert Fragile.calls == 3  # one, the broken one, and the broken one again
+    assert Counted.calls == 2
+
+
+def test_a_damaged_piece_is_made_again(scene: Scene, store: Store, table: Table) -> None:
+    work = Work(store.work / "release")
+    before = deploy(Counted(), 0, scene, work).value
+    (work.folder / "0001.safetensors").write_bytes(b"torn")
+    assert torch.equal(deploy(Counted(), 0, scene, work).value, before)
+    assert Counted.calls == 3
+
+
+def test_features_come_back_in_the_order_of_the_faces(scene: Scene, store: Store) -> None:
+    released = deploy(Shuffled(Noise(0.0)), 0, scene, Work(store.work)).value
+    with torch.no_grad():
+        raw = scene.target.encode(scene.images(range(9)))
+    torch.testing.assert_close(released, raw)
+
+
+def test_faces_come_back_in_the_order_of_the_features(scene: Scene, store: Store) -> None:
+    with torch.no_grad():
+        raw = scene.target.encode(scene.images(range(9)))
+        expected = scene.shadows[0](raw)
+    faces = invert(Threat("one", Fragile()), 0, scene, raw, Work(store.work)).value
+    assert torch.equal(faces, (expected * 255).round().byte())
+
+
+def test_the_judge_counts_whom_it_names(scene: Scene, store: Store) -> None:
+    originals = scene.images(range(9))
+    with torch.no_grad():
+        named = scene.bundle.need("judge")(originals).argmax(dim=1).numpy()
+        raw = scene.target.encode(originals)
+    right = replace(scene, labels=named)
+    assert judge(right, raw, originals, Work(store.work))["eval_acc"] == 1
+    wrong = replace(scene, labels=(named + 1) % 3)
+    outcome = judge(wrong, raw, originals, Work(store.work))
+    assert outcome["eval_acc"] == 0
+    assert outcome["ssim"] == pytest.approx(1)
+    assert outcome["fsim"] == pytest.approx(1)
+
+
+def test_photographs_without_attributes_do_not_enter_the_auc(scene: Scene, store: Store) -> None:
+    attributes = scene.private_test.attributes.copy()
+    attributes[2] = np.nan
+    partly = replace(scene, private_test=replace(scene.private_test, attributes=attributes))
+    with torch.no_grad():
+        raw = scene.target.encode(scene.images(range(9)))
+    outcome = judge(partly, raw, scene.images(range(9)), Work(store.work))
+    assert outcome["auc_attributes"] + outcome["auc_left_out"] == attributes.shape[1]
+
+
+def test_a_cell_of_another_scene_is_refused(scene: Scene, store: Store, table: Table) -> None:
+    with pytest.raises(SettingError, match="elsewhere"):
+        measure(Cell("elsewhere", Noise(1.0), table.threats[0], 0), scene, store)

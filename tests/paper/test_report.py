@@ -1,0 +1,161 @@
+"""The page of results, from records made by hand."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from facecrafter.errors import ResultError
+from facecrafter.paper.cells import Table
+from facecrafter.paper.points import ANY, STRONGEST, curve, eval_acc_at, points
+from facecrafter.paper.report import render, write_report
+from facecrafter.paper.store import Record, Store
+
+THREATS = ("white-box", "black-box", "hybrid")
+# Eval Acc by threat, and mean AUC
+MEASURED = {
+    ("Plain", None): ((0.7, 0.9, 0.8), 0.95),
+    ("Noise", 1.0): ((0.4, 0.5, 0.3), 0.92),
+    ("Noise", 2.0): ((0.2, 0.3, 0.1), 0.88),
+    ("Crafter", 0.3): ((0.1, 0.2, 0.15), 0.90),
+    ("Crafter", 3.0): ((0.3, 0.6, 0.45), 0.93),
+}
+
+
+def record(name: str, strength: float | None, threat: str, seed: int) -> Record:
+    eval_accs, auc = MEASURED[name, strength]
+    eval_acc = eval_accs[THREATS.index(threat)] + (0.02 if seed else 0)
+    hits = round(100 * eval_acc)
+    fields = {} if strength is None else {"strength": strength, "steps": 40}
+    return Record(
+        scene="tiny",
+        defence={"name": name, **fields},
+        threat={"name": threat},
+        seed=seed,
+        outcome={
+            "eval_acc": eval_acc,
+            "eval_acc_low": eval_acc - 0.05,
+            "eval_acc_high": eval_acc + 0.05,
+            "fsim": 0.4,
+            "ssim": 0.6,
+            "auc": auc,
+            "pii": 0.0005,
+            "pii_floor": 0.0004,
+            "seconds": 1.5,
+            "faces": 100,
+            # the hybrid attack recognises other faces than the two before it
+            "recognised": ("1" * hits).rjust(100, "0")
+            if threat == "hybrid"
+            else ("1" * hits).ljust(100, "0"),
+        },
+        reported={"eval_acc": 0.8177, "source": "paper, VI-B", "differs": "128 pixels"}
+        if (name, threat) == ("Plain", "white-box")
+        else None,
+        commit="a" * 40,
+        versions={"bundle": "b" * 64, "torch": "2"},
+        machine={"cpu": "one", "threads": 1},
+        wall=3600.0,
+    )
+
+
+RECORDS = [record(*key, threat, seed) for key in MEASURED for threat in THREATS for seed in (0, 1)]
+
+
+def test_the_page_holds_what_was_measured(table: Table) -> None:
+    page = render(table, RECORDS, "figures/tiny.svg")
+    assert "# Tiny" in page
+    plain = "| Plain | 0.950 ± 0.000 | 0.000 | 71.0 ± 1.0 % | 91.0 ± 1.0 % | 81.0 ± 1.0 % | 91.0"
+    assert plain in page
+    assert "| Crafter strength 0.3 | 0.900 ± 0.000 | 0.050 | 11.0 ± 1.0 % | 21.0" in page
+    assert "| Plain | white-box | 71.0 ± 1.0 % | 81.77 % | paper, VI-B | 128 pixels |" in page
+    assert "0.600 ± 0.000 | 0.400 ± 0.000 | 0.500 ± 0.000" in page
+    assert "## To know\n\nPainted faces." in page
+    assert "30 cells, 30.0 hours" in page
+    assert "commit: aaaaaaaaaaaa\n" in page
+    assert "steps" not in page  # all Crafters have 40
+
+
+def test_where_another_defence_is_better_it_is_said(table: Table) -> None:
+    page = render(table, RECORDS, "figures/tiny.svg")
+    # at AUC 0.90 noise lies half-way between its points: 0.41; at 0.93 between 0.51 and 0.91
+    assert "| Crafter strength 0.3 | 0.900 | 21.0 % | 41.0 % |" in page
+    assert "| Crafter strength 3.0 | 0.930 |" in page.replace("strength 3 ", "strength 3.0 ")
+    assert "is more private than each" in page
+    worse = [r for r in RECORDS if r.defence.get("strength") != 0.3]
+    low = [
+        replace(r, outcome={**r.outcome, "eval_acc": 0.0, "recognised": "0" * 100})
+        if r.defence["name"] == "Noise"
+        else r
+        for r in worse
+    ]
+    assert "not more private than Noise at AUC 0.930" in render(table, low, "figures/tiny.svg")
+
+
+def test_an_attack_that_breaks_nothing_is_marked(table: Table) -> None:
+    weak = [
+        replace(r, outcome={**r.outcome, "eval_acc": 0.3})
+        if (r.defence["name"], r.threat["name"]) == ("Plain", "hybrid")
+        else r
+        for r in RECORDS
+    ]
+    assert "hybrid †" in render(table, weak, "figures/tiny.svg")
+    assert "†" not in render(table, RECORDS, "figures/tiny.svg")
+
+
+def test_a_black_box_attack_above_the_white_box_one_is_told(table: Table) -> None:
+    assert "stronger than the white-box one against Plain" in render(table, RECORDS, "f.svg")
+
+
+def test_strongest_and_any() -> None:
+    found = {(p.label, p.threat): p["eval_acc"] for p in points(RECORDS)}
+    assert found["Crafter strength 0.3", STRONGEST].mean == pytest.approx(0.21)
+    # 20 faces by the black box, 15 others by the hybrid attack; two more of each with seed 1
+    any_of_three = found["Crafter strength 0.3", ANY]
+    assert (any_of_three.low, any_of_three.high) == pytest.approx((0.35, 0.39))
+
+
+def test_between_points_a_curve_is_straight() -> None:
+    noise = curve(points(RECORDS), "Noise", "white-box")
+    assert [point["auc"].mean for point in noise] == [0.88, 0.92]
+    assert eval_acc_at(0.89, noise) == pytest.approx(0.26)
+    assert eval_acc_at(0.95, noise) is None
+
+
+def test_page_figure_and_csv_are_written_and_the_same_again(
+    table: Table, store: Store, tmp_path: Path
+) -> None:
+    for number, one in enumerate(RECORDS):
+        store.write(f"{number:020}", one)
+    page = write_report(table, store, tmp_path / "docs")
+    figures = tmp_path / "docs" / "figures"
+    before = {path.name: path.read_bytes() for path in (page, *figures.iterdir())}
+    assert sorted(before) == ["results.md", "tiny.csv", "tiny.svg"]
+    assert b"<svg" in before["tiny.svg"]
+    rows = list(csv.DictReader(before["tiny.csv"].decode().splitlines()))
+    one = next(r for r in rows if (r["defence"], r["threat"]) == ("Plain", "white-box"))
+    assert float(one["eval_acc"]) == pytest.approx(0.71)
+    assert float(one["eval_acc_high"]) == pytest.approx(0.72)
+    assert len(rows) == 5 * 5
+    write_report(table, store, tmp_path / "docs")
+    assert before == {path.name: path.read_bytes() for path in (page, *figures.iterdir())}
+
+
+def test_a_table_that_is_half_measured_renders_and_says_so(table: Table) -> None:
+    some = [r for r in RECORDS if r.seed == 0 and r.threat["name"] == "white-box"][:2]
+    page = render(table, some, "figures/tiny.svg")
+    assert "4 cells of the table are not measured yet" in page
+    assert "Nothing to compare yet." in page
+
+
+def test_results_that_do_not_belong_together_are_refused(table: Table) -> None:
+    other = replace(RECORDS[0], seed=7, versions={"bundle": "c" * 64})
+    with pytest.raises(ResultError, match="2 bundles"):
+        points([*RECORDS, other])
+    with pytest.raises(ResultError, match="two results of"):
+        points([*RECORDS, RECORDS[0]])
+
+
+def test_without_results_there_is_no_page(table: Table, store: Store, tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match="facecrafter evaluate"):
+        write_report(table, store, tmp_path / "docs")

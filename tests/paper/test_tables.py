@@ -1,0 +1,82 @@
+"""No recipe is forgotten, and a key tells apart what differs."""
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import replace
+from itertools import product
+
+import facecrafter.attacks
+import facecrafter.defences
+from facecrafter.attacks.base import AbstractAttack
+from facecrafter.defences.base import AbstractDefence
+from facecrafter.defences.noise import Noise
+from facecrafter.paper.cells import Cell, Reported
+from facecrafter.paper.tables.lfw64 import DEFENCES, LFW64, WITHOUT_A_CELL
+from facecrafter.paper.threats import THREATS, threats
+
+
+def recipes(base: type, package: object) -> set[type]:
+    """All recipes of the package: its own subclasses of `base`, at any depth."""
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):  # type: ignore
+        importlib.import_module(module.name)
+    found, waiting = set(), [base]
+    while waiting:
+        waiting += (below := waiting.pop().__subclasses__())
+        found |= {kind for kind in below if not inspect.isabstract(kind)}
+    return {kind for kind in found if kind.__module__.startswith(package.__name__)}  # type: ignore
+
+
+def test_every_defence_is_in_the_table_or_has_a_reason() -> None:
+    measured = {type(defence) for defence in DEFENCES}
+    assert measured | WITHOUT_A_CELL.keys() == recipes(AbstractDefence, facecrafter.defences)
+    assert not measured & WITHOUT_A_CELL.keys()
+
+
+def test_every_attack_is_a_threat() -> None:
+    assert {type(threat.attack) for threat in THREATS} == recipes(
+        AbstractAttack, facecrafter.attacks
+    )
+
+
+def test_the_table_is_the_grid_that_was_asked_for() -> None:
+    names = [type(defence).__name__ for defence in DEFENCES]
+    asked = {"Plain": 1, "Noise": 3, "Blend": 2, "CrafterZ": 2, "Crafter": 4}
+    assert all(names.count(name) >= count for name, count in asked.items())
+    cells = LFW64.cells()
+    assert len(cells) == len(set(cells)) == len(DEFENCES) * 3 * len(LFW64.seeds)
+    assert len(LFW64.seeds) >= 2
+    assert {threat.name for threat in THREATS} == {"white-box", "black-box", "hybrid"}
+
+
+def test_the_papers_figures_stand_beside_the_cells_that_they_are_of() -> None:
+    reported = [cell for cell in LFW64.cells() if cell.reported]
+    assert {type(cell.defence).__name__ for cell in reported} == {"Plain"}
+    assert len(reported) == 3 * len(LFW64.seeds)
+    assert all("128" in cell.reported.differs for cell in reported if cell.reported)
+
+
+def test_a_key_tells_apart_all_that_matters() -> None:
+    cell = Cell("tiny", Noise(1.0), THREATS[0], 0)
+    others = [
+        replace(cell, scene="other"),
+        replace(cell, defence=Noise(2.0)),
+        replace(cell, threat=threats(restarts=1)[0]),
+        replace(cell, seed=1),
+    ]
+    keys = [other.key("digest") for other in others]
+    assert len({cell.key("digest"), cell.key("another"), *keys}) == 6
+
+
+def test_a_key_depends_on_nothing_else() -> None:
+    cell = Cell("tiny", Noise(1.0), THREATS[0], 0)
+    beside = replace(cell, reported=Reported(0.5, "paper", "nothing"))
+    assert cell.key("digest") == beside.key("digest")
+
+
+def test_threats_share_a_deployment_seeds_do_not() -> None:
+    deployments = {
+        Cell("tiny", Noise(1.0), threat, seed).deployment("digest")
+        for threat, seed in product(THREATS, (0, 1))
+    }
+    assert len(deployments) == 2

@@ -1,0 +1,133 @@
+"""Verdicts on a planted leak and a planted protection, and where their thresholds are from."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from facecrafter.attacks.base import AbstractAttack, AbstractInverter, AttackerView
+from facecrafter.bundle import Bundle
+from facecrafter.data.faces import Faces
+from facecrafter.defences.plain import Plain
+from facecrafter.errors import BundleError, DataError
+from facecrafter.models.judge import Judge
+from facecrafter.paper.cells import Table
+from facecrafter.paper.scenes import Scene
+from facecrafter.paper.threats import Threat
+from facecrafter.paper.verify import Verdict, Verification, calibrate, level, verify
+from facecrafter.types import Embeddings, Features, Images
+
+
+@dataclass(frozen=True)
+class Given(AbstractAttack):
+    """Whatever it is given, it 'reconstructs' these."""
+
+    images: Images
+
+    def fit(self, view: AttackerView, rng: torch.Generator) -> AbstractInverter:
+        return _Given(self.images)
+
+
+class _Given(AbstractInverter):
+    def __init__(self, images: Images) -> None:
+        super().__init__()
+        self.images = images
+
+    def forward(self, features: Features) -> Images:
+        return self.images
+
+
+class Colours(Judge):
+    """A judge for whom a face is its mean colour, from grey; people here have one each."""
+
+    def embed(self, images: Images) -> Embeddings:
+        return images.mean(dim=(2, 3)) - 0.5
+
+
+@pytest.fixture
+def bundle(scene: Scene) -> Bundle:
+    facts = {"verification": {"different_95": 0.3, "same_05": 0.8}}
+    judge = Colours(3, 18, (4, 4, 4, 4)).eval()
+    return replace(scene.bundle, facts=facts, judge=judge, decoder=scene.shadows[0])
+
+
+def coloured(*colours: tuple[float, float, float]) -> Images:
+    return torch.tensor(colours)[:, :, None, None].expand(-1, -1, 64, 64).contiguous()
+
+
+RED, GREEN, ORANGE = (0.9, 0.5, 0.5), (0.5, 0.9, 0.5), (0.9, 0.9, 0.5)
+
+
+def test_a_leak_is_recognisable_and_a_protected_face_hidden(bundle: Bundle) -> None:
+    originals = coloured(RED, RED, RED)
+    planted = Given(coloured(RED, GREEN, ORANGE))
+    found = verify(originals, bundle, Plain(), attacks=[Threat("planted", planted)])
+    assert [v.level for v in found.verdicts] == ["recognisable", "hidden", "at risk"]
+    assert found.overall == "recognisable"
+    assert found.verdicts[0].similarity == pytest.approx(1)
+    assert found.verdicts[0].ssim == pytest.approx(1)
+    assert found.verdicts[1].similarity == pytest.approx(0, abs=1e-6)
+    assert found.verdicts[2].similarity == pytest.approx(2**-0.5)
+
+
+def test_the_strongest_attack_on_each_photograph_counts(bundle: Bundle) -> None:
+    attacks = [
+        Threat("one", Given(coloured(RED, GREEN))),
+        Threat("other", Given(coloured(GREEN, ORANGE))),
+    ]
+    found = verify(coloured(RED, RED), bundle, Plain(), attacks=attacks)
+    assert [v.threat for v in found.verdicts] == ["one", "other"]
+    torch.testing.assert_close(found.reconstructions, coloured(RED, ORANGE))
+
+
+def test_the_real_attacks_run_and_a_seed_repeats(
+    bundle: Bundle, scene: Scene, table: Table
+) -> None:
+    images = scene.images([0, 4])
+    black = [threat for threat in table.threats if threat.name != "white-box"]
+    one, other = (verify(images, bundle, Plain(), scene.shadows[1:], black) for _ in range(2))
+    assert one.verdicts == other.verdicts
+    assert {verdict.threat for verdict in one.verdicts} <= {"black-box", "hybrid"}
+
+
+def test_overall_is_the_worst() -> None:
+    verdicts = tuple(Verdict(x, 0.0, 0.0, "x") for x in ("hidden", "at risk", "hidden"))
+    assert Verification(verdicts, torch.zeros(3, 3, 8, 8)).overall == "at risk"
+
+
+@pytest.mark.parametrize("facts", [{}, {"verification": {"same_05": 0.5}}, {"verification": 1}])
+def test_without_calibration_there_is_no_verdict(bundle: Bundle, facts: dict) -> None:
+    with pytest.raises(BundleError, match="calibrate"):
+        verify(coloured(RED, RED), replace(bundle, facts=facts), Plain())
+
+
+def test_photographs_of_another_size_are_refused(bundle: Bundle) -> None:
+    sized = replace(bundle, facts={**bundle.facts, "size": 128})
+    with pytest.raises(DataError, match="128"):
+        verify(coloured(RED, RED), sized, Plain())
+
+
+def test_where_the_judge_confuses_people_the_doubt_stays() -> None:
+    assert [level(s, (0.8, 0.3)) for s in (0.2, 0.5, 0.9)] == ["hidden", "at risk", "recognisable"]
+    assert [level(s, (0.3, 0.8)) for s in (0.2, 0.5, 0.9)] == ["hidden", "at risk", "recognisable"]
+
+
+def faces_of(colours: list[tuple[float, float, float]], identities: list[int]) -> Faces:
+    pixels = (coloured(*colours) * 255).round().byte().numpy()
+    nothing = np.zeros((len(identities), 0), np.float32)
+    return Faces(pixels, np.array(identities, dtype=np.int64), nothing)
+
+
+def test_calibration_compares_people(bundle: Bundle) -> None:
+    judge = bundle.need("judge")
+    faces = faces_of([RED, RED, GREEN, GREEN, ORANGE], [0, 0, 1, 1, 2])  # one photograph of 2
+    found = calibrate(judge, faces)
+    assert found["different_95"] == pytest.approx(0, abs=0.02)
+    assert found["same_05"] == pytest.approx(1)
+    assert found["photographs"] == 4
+
+
+def test_calibration_needs_two_people(bundle: Bundle) -> None:
+    with pytest.raises(DataError, match="two"):
+        calibrate(bundle.need("judge"), faces_of([RED, RED, GREEN], [0, 0, -1]))

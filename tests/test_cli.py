@@ -1,0 +1,251 @@
+"""The command line: what it does with good input and with bad."""
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Generator
+
+from command_line import Run
+from facecrafter import wire
+from facecrafter.commands import files, prepared, protect
+from facecrafter.defences import crafter
+from facecrafter.defences.base import Release
+from facecrafter.types import Images
+from small_bundle import QUICK, make_bundle, make_photographs, picture
+
+
+def protected(run: Run, photos: Path, bundle: Path, *more: object) -> tuple[int, str, str]:
+    return run("protect", photos, "--bundle", bundle, *QUICK, *more)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *[[name] for name in ("demo", "train", "protect", "attack", "evaluate", "verify")],
+        *[["train", name] for name in ("target", "prior", "critic", "decoder", "amortiser")],
+        *[["train", name] for name in ("judge", "bundle")],
+    ],
+    ids=" ".join,
+)
+def test_help_teaches(run: Run, words: list[str]) -> None:
+    code, out, _ = run(*words, "--help")
+    assert code == 0
+    assert f"Example: facecrafter {words[0]}" in out
+
+
+def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for word in ("demo", "train", "protect", "attack", "evaluate", "verify", "Exit codes", "130"):
+        assert word in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["protect"],
+        ["nonsense"],
+        ["protect", "a", "--bata", "1"],
+        ["protect", "a", "--seed", "x"],
+    ],
+    ids=repr,
+)
+def test_wrong_usage_is_2(run: Run, words: list[str]) -> None:
+    code, out, err = run(*words)
+    assert code == 2
+    assert not out
+    assert err
+
+
+def test_protects_and_tells_nothing_else(run: Run, photos: Path, bundle: Path) -> None:
+    code, out, _ = protected(run, photos, bundle, "--json")
+    facts = json.loads(out)
+    path = Path(facts["out"])
+    data = path.read_bytes()
+    assert code == 0
+    assert facts["photographs"] == 4
+    assert wire.loads(data).shape == (4, 8, 16, 16)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert b"person" not in data
+    assert len(data) < 4 * 8 * 16 * 16 * 4 + 200
+
+
+def test_without_a_seed_the_order_is_a_secret_one(
+    run: Run, photos: Path, bundle: Path, tmp_path: Path
+) -> None:
+    found = []
+    for i in range(6):
+        out = tmp_path / f"{i}.safetensors"
+        assert protected(run, photos, bundle, "--memory", "memory.db", "--out", out)[0] == 0
+        found.append(wire.loads(out.read_bytes()))
+    sets = [{row.numpy().tobytes() for row in features} for features in found]
+    assert all(one == sets[0] for one in sets)  # remembered: the very same features
+    assert any(not torch.equal(one, found[0]) for one in found)  # 6 equal orders: 1 in 24**5
+
+
+def test_one_photograph_is_enough(run: Run, photos: Path, bundle: Path) -> None:
+    assert protected(run, photos / "person-0.png", bundle)[0] == 0
+
+
+def test_attacks_what_was_protected(run: Run, photos: Path, bundle: Path) -> None:
+    protected(run, photos, bundle)
+    for name in ("white-box", "black-box", "hybrid"):
+        code, out, _ = run(
+            "attack", "features.safetensors", "--bundle", bundle, "--attack", name, "--out", name
+        )
+        assert code == 0
+        with Image.open(f"{name}/face-4.png") as face, Image.open(f"{name}/sheet.png") as page:
+            assert face.size == (64, 64)
+            assert page.width > 4 * 64
+        assert name in out
+
+
+def test_grey_transparent_and_rotated_photographs_are_read(tmp_path: Path) -> None:
+    face = picture()
+    face.save(tmp_path / "0.png")
+    face.convert("L").save(tmp_path / "1.png")
+    face.convert("RGBA").save(tmp_path / "2.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 270 degrees
+    face.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "3.png", exif=exif)
+    plain, grey, transparent, turned = files.photographs(files.gather([tmp_path]), 64)
+    assert torch.equal(plain, transparent)
+    assert torch.equal(plain, turned)
+    assert torch.equal(grey[0], grey[1])
+
+
+def test_all_bad_files_are_listed_and_nothing_is_written(
+    run: Run, photos: Path, bundle: Path, tmp_path: Path
+) -> None:
+    bad = make_photographs(tmp_path / "bad", 1)
+    (bad / "empty.jpg").touch()
+    (bad / "corrupt.png").write_bytes((photos / "person-0.png").read_bytes()[:500])
+    (bad / "not.jpg").write_text("no picture")
+    (bad / "raw.heic").write_bytes(b"0")
+    picture().resize((4, 4)).save(bad / "small.png")
+    code, out, err = protected(run, bad, bundle)
+    assert code == 1
+    assert not out
+    for name in ("empty.jpg", "corrupt.png", "not.jpg", "raw.heic", "small.png"):
+        assert name in err
+    assert "person-0" not in err
+    assert "Traceback" not in err
+    assert not Path("features.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["protect", "missing.jpg"], "missing.jpg"),
+        (["protect", "."], "no photograph"),
+        (["attack", "missing.safetensors"], "missing.safetensors"),
+        (["demo", "--images", "missing"], "missing"),
+    ],
+)
+def test_missing_files_are_named(run: Run, bundle: Path, words: list[str], told: str) -> None:
+    code, _, err = run(*words, "--bundle", bundle)
+    assert code == 1
+    assert told in err
+    assert err.count("\n") <= 2
+
+
+def test_a_missing_bundle_is_named(run: Run, photos: Path) -> None:
+    code, _, err = run("protect", photos, "--bundle", "nowhere/lfw64")
+    assert code == 1
+    assert "manifest.json" in err
+
+
+def test_one_flipped_byte_is_refused(run: Run, photos: Path, tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "altered")
+    path = folder / "prior.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-10] ^= 1
+    path.write_bytes(data)
+    code, _, err = protected(run, photos, folder)
+    assert code == 1
+    assert "prior.safetensors" in err
+    assert not Path("features.safetensors").exists()
+
+
+def test_features_of_another_kind_are_refused(run: Run, bundle: Path) -> None:
+    Path("other.safetensors").write_bytes(wire.dumps(torch.rand(2, 3, 4, 4)))
+    code, _, err = run("attack", "other.safetensors", "--bundle", bundle)
+    assert code == 1
+    assert "(3, 4, 4)" in err
+
+
+def test_a_setting_out_of_range_is_explained(run: Run, photos: Path, bundle: Path) -> None:
+    code, _, err = run("protect", photos, "--bundle", bundle, "--beta", "-1")
+    assert code == 1
+    assert "beta" in err
+    assert "Traceback" not in err
+
+
+def test_not_finite_features_are_never_written(
+    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = prepared.prepare(bundle, torch.device("cpu"))
+
+    def broken(images: Images) -> torch.Tensor:
+        return whole.encode(images) * torch.nan
+
+    wrong = prepared.Prepared(whole.bundle, whole.device, broken, whole.prior)
+    monkeypatch.setattr(protect, "prepare", lambda *_: wrong)
+    code, _, err = protected(run, photos, bundle)
+    assert code == 3
+    assert "finite" in err
+    assert not Path("features.safetensors").exists()
+
+
+def test_a_full_disk_leaves_what_was_there(
+    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert protected(run, photos, bundle)[0] == 0
+    before = Path("features.safetensors").read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("facecrafter.commands.files.os.fsync", full)
+    code, _, err = protected(run, photos, bundle)
+    assert code == 1
+    assert "No space left" in err
+    assert Path("features.safetensors").read_bytes() == before
+    assert [path.name for path in Path().iterdir()] == ["features.safetensors"]
+
+
+def test_ctrl_c_while_crafting_keeps_what_was_crafted(
+    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    craft, calls = crafter._Crafter.protect, []
+
+    def stopped(self: crafter._Crafter, images: Images, rng: Generator) -> Release:
+        calls.append(len(images))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return craft(self, images, rng)
+
+    monkeypatch.setattr(protect, "BATCH", 2)
+    monkeypatch.setattr(crafter._Crafter, "protect", stopped)
+    code, _, err = protected(run, photos, bundle, "--memory", "memory.db")
+    assert code == 130
+    assert "Traceback" not in err
+    assert not Path("features.safetensors").exists()
+    assert protected(run, photos, bundle, "--memory", "memory.db")[0] == 0
+    assert calls == [2, 2, 2]  # the first two were not crafted again
+
+
+def test_cuda_where_there_is_none_is_explained(
+    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, _, err = protected(run, photos, bundle, "--device", "cuda")
+    assert code == 1
+    assert "--device" in err

@@ -1,0 +1,141 @@
+"""The commands that measure: demo, verify, evaluate."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from command_line import Run
+from facecrafter.attacks.latent_search import LatentSearch
+from facecrafter.attacks.shadow_decoder import ShadowDecoder
+from facecrafter.commands import demo, evaluate, experiment
+from facecrafter.defences.noise import Noise
+from facecrafter.defences.plain import Plain
+from facecrafter.inversion import Descent
+from facecrafter.paper import report as reports
+from facecrafter.paper.scenes import Scene
+from facecrafter.paper.tables.lfw64 import LFW64
+from facecrafter.paper.threats import Threat
+from facecrafter.paper.tiny import tiny
+from small_bundle import QUICK
+
+
+def test_demo_writes_one_page_that_needs_nothing_else(
+    run: Run, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "PAINTED", 2)
+    words = ("demo", "--bundle", bundle, "--results", "none", *QUICK)
+    code, out, _ = run(*words)
+    page = Path("demo/report.html").read_text()
+    assert code == 0
+    assert "report.html" in out
+    assert page.count("data:image/png;base64,") == 3 * 7  # the portrait and two painted faces
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert "prefers-color-scheme: dark" in page
+    assert "painted" in page
+    assert "facecrafter evaluate" in page  # there are no results yet
+
+    def forbidden(*_: object) -> None:
+        raise AssertionError("the second run computes nothing")
+
+    monkeypatch.setattr(experiment, "_reconstructions", forbidden)
+    assert run(*words)[0] == 0
+    assert Path("demo/report.html").read_text() == page
+
+
+def test_demo_on_ones_own_photographs(run: Run, bundle: Path, photos: Path) -> None:
+    code, out, _ = run("demo", "--images", photos, "--bundle", bundle, "--json", *QUICK)
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["faces"] == 4
+    assert set(facts["crafted"]) == {"white-box", "black-box", "hybrid"}
+    assert "yours" in Path(facts["report"]).read_text()
+
+
+def test_a_damaged_kept_result_is_computed_again(run: Run, bundle: Path, photos: Path) -> None:
+    words = ("demo", "--images", photos / "person-0.png", "--bundle", bundle, *QUICK)
+    assert run(*words)[0] == 0
+    page = Path("demo/report.html").read_bytes()
+    (kept,) = Path("demo/computed").glob("*.safetensors")
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert run(*words)[0] == 0
+    assert Path("demo/report.html").read_bytes() == page
+
+
+def test_verify_gives_a_row_for_each_photograph_and_one_verdict(
+    run: Run, bundle: Path, photos: Path
+) -> None:
+    code, out, _ = run("verify", photos, "--bundle", bundle, *QUICK)
+    assert all(f"person-{i}.png" in out for i in range(4))
+    assert out.count("Verdict:") == 1
+    assert code == (0 if "Verdict: hidden" in out else 3)
+    code, out, _ = run("verify", photos, "--bundle", bundle, "--json", *QUICK)
+    facts = json.loads(out)
+    assert len(facts["photographs"]) == 4
+    assert facts["photographs"][0].keys() == {"photograph", "level", "similarity", "ssim", "threat"}
+
+
+@pytest.fixture
+def small_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grid of two defences and two threats, on a tiny scene in the place of LFW."""
+    table = replace(LFW64, defences=(Plain(), Noise(1.0)), reported={})
+
+    def scene(*_: object) -> Scene:
+        return replace(tiny(), name=LFW64.scene)
+
+    def quick(decoders: int) -> tuple[Threat, ...]:
+        search = LatentSearch(Descent(2, 0.1), restarts=1)
+        return (
+            Threat("white-box", search),
+            Threat("black-box", ShadowDecoder(restarts=decoders), "black-box"),
+        )
+
+    monkeypatch.setattr(evaluate, "LFW64", table)
+    monkeypatch.setattr(evaluate, "lfw64", scene)
+    monkeypatch.setattr(evaluate, "threats", quick)
+
+
+@pytest.mark.usefixtures("small_table")
+def test_evaluate_measures_once_and_writes_the_page(run: Run) -> None:
+    words = ("evaluate", "--root", "LFW", "--seeds", "0", "--json")
+    code, out, _ = run(*words, "--only", "Noise")
+    assert code == 0
+    assert json.loads(out)["measured"] == 2
+    code, out, _ = run(*words)
+    facts = json.loads(out)
+    assert code == 0
+    assert (facts["measured"], facts["kept"]) == (2, 2)
+    assert len(list(Path("results").glob("*.json"))) == 4
+    assert "Noise" in Path("docs/results.md").read_text()
+
+
+@pytest.mark.usefixtures("small_table")
+def test_evaluate_says_what_there_is_to_measure(run: Run) -> None:
+    code, _, err = run("evaluate", "--root", "LFW", "--only", "Nonsense")
+    assert code == 1
+    assert "Noise" in err
+    assert "white-box" in err
+
+
+@pytest.mark.usefixtures("small_table")
+def test_ctrl_c_keeps_measured_cells(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = evaluate.evaluate
+
+    def stopped(*given: object) -> object:
+        yield next(whole(*given))  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "evaluate", stopped)
+    code, _, err = run("evaluate", "--root", "LFW", "--seeds", "0")
+    assert code == 130
+    assert "Traceback" not in err
+    assert len(list(Path("results").glob("*.json"))) == 1
+
+
+def test_the_figure_of_the_results_stands_in_the_demo(run: Run, tmp_path: Path) -> None:
+    from facecrafter.commands.report import measured_tradeoff
+
+    assert measured_tradeoff(tmp_path / "none", tmp_path) is None
+    assert reports.SUBJECT == "Crafter"

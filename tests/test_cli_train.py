@@ -1,0 +1,137 @@
+"""The command line's training: every part, a bundle of them, and what may go wrong."""
+
+import errno
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Generator
+
+from command_line import Run
+from facecrafter.commands import assemble
+from facecrafter.training import checkpoints, target
+from facecrafter.training.batches import varied
+from facecrafter.training.restore import restore
+from facecrafter.types import Images
+from small_bundle import QUICK
+
+DATA = ("--data", "synthetic", "--people", "8", "--photographs", "4")
+WIDTHS = ("--widths", "4", "4", "4", "4")
+TARGET = ("train", "target", *DATA, *WIDTHS, "--epochs", "1", "--batch", "8", "--rate", "0.001")
+PARTS = (
+    TARGET,
+    ("train", "prior", *DATA, "--latent-dim", "5", "--width", "2", "--critic-width", "2")
+    + ("--batch", "4", "--warm-epochs", "1", "--steps", "1", "--critic-steps", "1"),
+    ("train", "critic", *DATA, "--width", "2", "--steps", "1", "--batch", "4"),
+    ("train", "decoder", *DATA, "--width", "24", "--epochs", "1", "--batch", "8"),
+    ("train", "amortiser", "--width", "2", "--steps", "2", "--batch", "4"),
+    ("train", "judge", *DATA, *WIDTHS, "--depth", "18", "--epochs", "1", "--batch", "2")
+    + ("--start", "runs/target"),
+)
+
+
+def test_every_part_trains_and_the_bundle_protects(run: Run, photos: Path) -> None:
+    for words in PARTS:
+        code, out, err = run(*words, "--json")
+        assert code == 0, err
+        folder = Path(json.loads(out)["out"])
+        assert list(folder.rglob("losses.png"))
+    code, out, err = run(
+        *("train", "bundle", *DATA, "--out", "bundles/small", "--json"),
+        *("--amortiser", "runs/amortiser", "--critic", "runs/critic"),
+    )
+    assert code == 0, err
+    figures = json.loads(out)
+    assert 0 <= figures["mean_auc"] <= 1
+    assert 0 <= figures["judge_accuracy"] <= 1
+    card = Path("bundles/small/README.md").read_text()
+    assert "TargetTraining(" in card
+    assert str(figures["mean_auc"]) in card
+    assert "synthetic 1" not in card
+    assert Path("bundles/small-prior.png").exists()
+    assert run("protect", photos, "--bundle", "bundles/small", *QUICK)[0] == 0
+    assert run("verify", photos, "--bundle", "bundles/small", *QUICK)[0] in (0, 3)
+    again = ("train", "decoder", *DATA, "--target", "bundles/small", "--out", "runs/again")
+    assert run(*again, "--width", "24", "--epochs", "1", "--batch", "8")[0] == 0
+
+
+def test_ctrl_c_while_training_and_on_to_the_same_end(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(*TARGET, "--out", "whole")[0] == 0
+    calls: list[int] = []
+
+    def stopped(images: Images, rng: Generator) -> Images:
+        calls.append(len(images))
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return varied(images, rng)
+
+    monkeypatch.setattr(target, "varied", stopped)
+    code, _, err = run(*TARGET, "--out", "stopped")
+    assert code == 130
+    assert "Traceback" not in err
+    assert len(calls) == 2
+    assert run(*TARGET, "--out", "stopped")[0] == 0
+    ends = [restore(Path(name), "target").state_dict() for name in ("whole", "stopped")]
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
+
+
+def test_another_recipe_in_the_same_folder_is_refused(run: Run) -> None:
+    assert run(*TARGET)[0] == 0
+    code, _, err = run(*TARGET, "--decay", "0.5")
+    assert code == 1
+    assert "another recipe" in err
+
+
+def test_a_full_disk_while_training_is_one_message(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    code, _, err = run(*TARGET)
+    assert code == 1
+    assert "No space left" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("train", "target", "--data", "lfw"), "--root"),
+        (("train", "target", "--data", "lfw", "--root", "nowhere"), "nowhere"),
+        (("train", "amortiser"), "no whole checkpoint"),
+        (("train", "bundle", *DATA), "no whole checkpoint"),
+        (("train", "target", *DATA, "--batch", "1000"), "1000"),
+    ],
+)
+def test_what_is_missing_is_named(run: Run, words: tuple[str, ...], told: str) -> None:
+    code, _, err = run(*words)
+    assert code == 1
+    assert told in err
+    assert not Path(assemble.TrainBundle.out).exists()
+
+
+def test_weights_that_are_not_finite_are_not_bundled(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words in PARTS:
+        assert run(*words)[0] == 0
+    broken = restore
+
+    def nan(folder: Path, part: str, size: int = 64) -> torch.nn.Module:
+        network = broken(folder, part, size)
+        if part == "decoder":
+            next(network.parameters()).data.fill_(torch.nan)
+        return network
+
+    monkeypatch.setattr(assemble, "restore", nan)
+    code, _, err = run("train", "bundle", *DATA)
+    assert code == 1
+    assert "finite" in err
+    assert not Path("bundles/lfw64").exists()
