@@ -21,15 +21,15 @@ from small_bundle import QUICK
 DATA = ("--data", "synthetic", "--people", "8", "--photographs", "4")
 WIDTHS = ("--widths", "4", "4", "4", "4")
 TARGET = ("train", "target", *DATA, *WIDTHS, "--epochs", "1", "--batch", "8", "--rate", "0.001")
+PRIOR = ("--latent-dim", "5", "--width", "2", "--critic-width", "2", "--warm-epochs", "1")
+JUDGE = ("--depth", "18", "--start", "runs/target")
 PARTS = (
     TARGET,
-    ("train", "prior", *DATA, "--latent-dim", "5", "--width", "2", "--critic-width", "2")
-    + ("--batch", "4", "--warm-epochs", "1", "--steps", "1", "--critic-steps", "1"),
+    ("train", "prior", *DATA, *PRIOR, "--batch", "4", "--steps", "1", "--critic-steps", "1"),
     ("train", "critic", *DATA, "--width", "2", "--steps", "1", "--batch", "4"),
     ("train", "decoder", *DATA, "--width", "24", "--epochs", "1", "--batch", "8"),
     ("train", "amortiser", "--width", "2", "--steps", "2", "--batch", "4"),
-    ("train", "judge", *DATA, *WIDTHS, "--depth", "18", "--epochs", "1", "--batch", "2")
-    + ("--start", "runs/target"),
+    ("train", "judge", *DATA, *WIDTHS, *JUDGE, "--epochs", "1", "--batch", "2"),
 )
 
 
@@ -107,7 +107,7 @@ def test_a_full_disk_while_training_is_one_message(
         (("train", "target", "--data", "lfw", "--root", "nowhere"), "nowhere"),
         (("train", "amortiser"), "no whole checkpoint"),
         (("train", "bundle", *DATA), "no whole checkpoint"),
-        (("train", "target", *DATA, "--batch", "1000"), "1000"),
+        (("train", "target", *DATA, "--batch", "1000"), "fill a batch"),
     ],
 )
 def test_what_is_missing_is_named(run: Run, words: tuple[str, ...], told: str) -> None:

@@ -17,7 +17,7 @@ from facecrafter.types import Features, Images
 class LatentSearch(AbstractAttack):
     """Search from several fresh starts; for each face keep the one with the smallest distance."""
 
-    search: AbstractSearch = field(default_factory=lambda: Descent(100, 0.2))  # ours
+    search: AbstractSearch = field(default_factory=lambda: Descent(50, 0.35))  # ours
     restarts: int = 3  # ours; paper: 1
     batch: int = 64  # images searched together; of no influence on the result
     bfloat16: bool = False  # mixed precision of the search: half the time where a CPU has it

@@ -62,7 +62,8 @@ class Verify(AbstractCommand):
             {"photograph": file.name, **asdict(verdict)}
             for file, verdict in zip(files, verdicts, strict=True)
         ]
-        text = f"{_table(files, verdicts)}\n\nVerdict: {worst}. The strongest attack: {MEANING[worst]}."
+        last = f"Verdict: {worst}. The strongest attack: {MEANING[worst]}."
+        text = f"{_table(files, verdicts)}\n\n{last}"
         facts = {"verdict": worst, "photographs": rows}
         return Outcome(text, facts, OK if worst == "hidden" else UNSAFE)
 

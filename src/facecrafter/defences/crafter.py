@@ -57,7 +57,7 @@ class Crafter(AbstractDefence):
     follow: AbstractSearch = field(default_factory=lambda: Descent(3, 0.05))  # line 3; ours
     start: Literal["random", "amortiser", "previous"] = "previous"  # of line 3; ours
     distance: AbstractDistance = field(default_factory=AssignedDistance)  # lines 4 to 10; ours
-    solver: AbstractLinearSolver = field(default_factory=lambda: ConjugateGradient(3))  # Alg. 2
+    solver: AbstractLinearSolver = field(default_factory=lambda: ConjugateGradient(3))  # ours
     origin: AbstractDefence | None = None  # where F starts; none: Enc(X), as line 1 says; ours
     scale: float = 1.0  # of |F - Enc(G(z))|^2 in the implicit gradient; ours
 

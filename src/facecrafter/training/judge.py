@@ -22,7 +22,7 @@ class JudgeTraining:
     """Train an identity network. `fit` returns it in evaluation mode."""
 
     depth: int = 152  # of the ResNet; paper, VI-A
-    widths: tuple[int, int, int, int] = (64, 128, 256, 512)
+    widths: tuple[int, int, int, int] = (64, 128, 256, 512)  # of the stages; torchvision's
     epochs: int = 30  # ours
     batch: int = 32  # ours
     rate: float = 1e-3  # AdamW, at the peak of one cycle; ours
