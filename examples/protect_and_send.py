@@ -13,7 +13,7 @@ def main(bundle: Path, photos: Path) -> None:
     parts = load_bundle(bundle)
     offline = Offline(parts.need("target").encode, parts.need("prior"))
     # remembered inside, shuffled outside: one photograph, one feature, in an order nobody knows
-    defence = Shuffled(Remembered(Crafter(beta=1.0), memory=Path("released.db")))
+    defence = Shuffled(Remembered(Crafter(), memory=Path("released.db")))
     protector = defence.fit(offline, secret())
     images = folder(photos).images()
     release = protector(images, secret())

@@ -16,7 +16,7 @@ SECONDS = 20.0  # budget
 def main(bundle: Path) -> None:
     parts = load_bundle(bundle)
     offline = Offline(parts.need("target").encode, parts.need("prior"))
-    crafter = Crafter(beta=1.0).fit(offline, stream(0, "fit"))
+    crafter = Crafter().fit(offline, stream(0, "fit"))
     faces = synthetic(seed=0, people=4, photographs=1).images()
     began = time.monotonic()
     for number, step in enumerate(crafter.craft(faces, stream(0, "craft"))):

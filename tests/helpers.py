@@ -11,9 +11,9 @@ from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.defences.base import AbstractDefence, Offline
 from facecrafter.defences.blend import Blend
 from facecrafter.defences.crafter import Crafter
-from facecrafter.defences.crafter_x import CrafterX
 from facecrafter.defences.crafter_z import CrafterZ
 from facecrafter.defences.noise import Noise
+from facecrafter.defences.opponents import LatentOpponent
 from facecrafter.defences.plain import Plain
 from facecrafter.defences.privacy import CriticDistance
 from facecrafter.defences.remembered import Remembered
@@ -38,17 +38,16 @@ DEFENCES: tuple[AbstractDefence, ...] = (
     Noise(0.5),
     Blend(0.5),
     Blend(0.5, "random"),
-    Crafter(steps=2, begin=_SHORT, follow=_SHORT),
+    Crafter(steps=2),
+    Crafter(steps=2, opponent=LatentOpponent(begin_with=_SHORT, follow=_SHORT)),
     Crafter(
         steps=2,
-        begin=_SHORT,
-        follow=_SHORT,
-        start="amortiser",
+        opponent=LatentOpponent(
+            begin_with=_SHORT, follow=_SHORT, start="amortiser", solver=Lanczos(3, 20, 0.001)
+        ),
         distance=_QUICK_CRITIC,
-        solver=Lanczos(3, 20, 0.001),
     ),
     CrafterZ(steps=2, begin=_SHORT, distance=_QUICK_CRITIC),
-    CrafterX(steps=2),
     Shuffled(Noise(0.5)),
     Remembered(Noise(0.5)),
 )

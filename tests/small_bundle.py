@@ -12,7 +12,7 @@ from facecrafter.models.judge import Judge
 from facecrafter.pictures import sheet
 from helpers import SIZE, tiny_offline, tiny_prior, tiny_target
 
-QUICK = ("--steps", "2", "--begin.steps", "2", "--follow.steps", "1")  # of a Crafter
+QUICK = ("--steps", "2")  # of a Crafter
 
 
 def make_bundle(folder: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -35,7 +35,7 @@ def be_quiet(quiet: bool = True) -> None:
 
 
 @contextmanager
-def progress(title: str, total: int, start: int = 0) -> Iterator[Advance]:
+def progress(title: str, total: int, start: int = 0) -> Generator[Advance]:
     """Show progress on standard error while the block runs."""
     if _quiet:
         yield _nothing

@@ -1,7 +1,6 @@
 """Many cells: what is there is kept, processes give what one process gives."""
 
 import os
-import signal
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from facecrafter.paper.evaluate import Summary, evaluate
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Record, Store
 from facecrafter.paper.tiny import tiny
+from mortal import killed
 
 
 def outcome(record: Record) -> dict[str, object]:
@@ -44,16 +44,9 @@ def test_two_processes_give_what_one_gives(table: Table, store: Store, tmp_path:
     assert {str(step.cell): outcome(step.record) for step in apart} == by_cell
 
 
-def _killed(parent: int) -> Scene:
-    """A scene that the parent can make and a process dies of."""
-    if os.getpid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return tiny()
-
-
 def test_a_killed_process_is_told(table: Table, store: Store) -> None:
     with pytest.raises(ResultError, match=r"exit code -9.*run the same command again"):
-        list(evaluate(table.cells()[:1], partial(_killed, os.getpid()), store, processes=2))
+        list(evaluate(table.cells()[:1], partial(killed, os.getpid()), store, processes=2))
 
 
 def test_an_error_in_a_process_is_raised_here(table: Table, store: Store) -> None:

@@ -54,7 +54,9 @@ class Demo(AbstractCommand):
         found = findings(ready, images, self.crafter, self.common.number(), computed)
         page = self.out / "report.html"
         figure = measured_tradeoff(in_project(self.results), computed)
-        write(page, as_html(found, self.crafter, figure, self.images is not None).encode())
+        own = self.images is not None
+        html = as_html(found, self.crafter, ready.bundle.facts, figure, own)
+        write(page, html.encode())
         means = summary(found)
         lines = [
             f"  {name:<10} identity similarity {means['plain'][name]['fsim']:.2f} -> "

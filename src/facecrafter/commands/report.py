@@ -16,6 +16,7 @@ from facecrafter.paper.figures import tradeoff
 from facecrafter.paper.points import points
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.lfw64 import LFW64
+from facecrafter.paper.verify import FACT
 from facecrafter.pictures import sheet
 
 SCALE = 2  # stored pixels for each pixel of a face; ours
@@ -37,8 +38,17 @@ def summary(found: Findings) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def as_html(found: Findings, crafter: Crafter, figure: str | None, own_photographs: bool) -> str:
-    """One page that holds all its pictures. `figure`: the trade-off as a data URI."""
+def as_html(
+    found: Findings,
+    crafter: Crafter,
+    facts: Mapping[str, Any],
+    figure: str | None,
+    own_photographs: bool,
+) -> str:
+    """One page that holds all its pictures.
+
+    `facts`: the bundle's, for how alike strangers are. `figure`: the trade-off as a data URI.
+    """
     return render(
         "report.html",
         attacks=ATTACKS,
@@ -48,6 +58,7 @@ def as_html(found: Findings, crafter: Crafter, figure: str | None, own_photograp
         worst=_worst(found),
         deviation=found.deviation.mean().item(),
         crafter=crafter,
+        alike=facts.get(FACT),
         tradeoff=figure,
         own_photographs=own_photographs,
     )

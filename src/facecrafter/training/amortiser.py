@@ -22,7 +22,7 @@ class AmortiserTraining:
     steps: int = 5000  # ours
     batch: int = 64  # ours
     rate: float = 1e-3  # Adam, at the peak of one cycle; ours
-    bfloat16: bool = False
+    bfloat16: bool = False  # mixed precision; ours
 
     def fit(
         self,

@@ -25,7 +25,7 @@ class DecoderTraining:
     epochs: int = 500  # paper, App. G
     batch: int = 64  # ours
     rate: float = 1e-3  # Adam; paper, App. G. Here the peak of one cycle
-    bfloat16: bool = False
+    bfloat16: bool = False  # mixed precision; ours
 
     def fit(
         self,
@@ -72,6 +72,7 @@ class DecoderTraining:
             decoder.train()
             return both
 
-        job = Job("decoder", steps, step, {"decoder": decoder}, {"adam": optimiser}, recipe, samples)
+        modules, optimisers = {"decoder": decoder}, {"adam": optimiser}
+        job = Job("decoder", steps, step, modules, optimisers, recipe, samples)
         run(job, folder)
         return decoder.eval()

@@ -28,7 +28,7 @@ class JudgeTraining:
     rate: float = 1e-3  # AdamW, at the peak of one cycle; ours
     decay: float = 5e-2  # AdamW; ours
     smoothing: float = 0.1  # of the labels; ours
-    bfloat16: bool = False
+    bfloat16: bool = False  # mixed precision; ours
 
     def fit(
         self,

@@ -6,7 +6,7 @@ the adversarial part then sharpens it, with the reconstruction loss kept as an a
 kind of face is forgotten. `anchor=0, warm_epochs=0` is the paper's training.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class PriorTraining:
     rate: float = 1e-4  # Adam with betas 0, 0.9 as in WGAN-GP; ours
     penalty: float = 10.0  # weight of the gradient penalty; WGAN-GP's
     anchor: float = 10.0  # weight of the reconstruction error per value while adversarial; ours
-    bfloat16: bool = False
+    bfloat16: bool = False  # mixed precision; ours
 
     def fit(
         self,
@@ -177,8 +177,8 @@ class _Parts:
         title: str,
         steps: int,
         step: Callable[[int], Losses],
-        modules: dict[str, nn.Module],
-        optimisers: dict[str, torch.optim.Optimizer],
+        modules: Mapping[str, nn.Module],
+        optimisers: Mapping[str, torch.optim.Optimizer],
     ) -> Job:
         recipe = f"{self.recipe} seed={self.seed} faces={len(self.faces)}"
         return Job(title, steps, step, modules, optimisers, recipe, self.samples)

@@ -7,7 +7,6 @@ white-box above 0.65, black-box and hybrid above 0.85.
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.defences.blend import Blend
 from facecrafter.defences.crafter import Crafter
-from facecrafter.defences.crafter_x import CrafterX
 from facecrafter.defences.crafter_z import CrafterZ
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.plain import Plain
@@ -18,21 +17,18 @@ from facecrafter.paper.threats import THREATS
 
 DEFENCES: tuple[AbstractDefence, ...] = (
     Plain(),
-    Noise(1.0),
+    Crafter(0.0005),
+    Crafter(0.001),
+    Crafter(0.0015),
+    Crafter(0.003),
+    Crafter(0.006),
+    Blend(0.45),
+    Blend(0.6),
     Noise(2.0),
     Noise(4.0),
-    Blend(0.5),
-    Blend(0.75),
-    CrafterZ(20.0),  # paper, Fig. 6 (CelebA)
-    CrafterZ(50.0),  # paper, Fig. 6 (CelebA)
-    Crafter(0.1),
-    Crafter(0.3),
-    Crafter(1.0),
-    Crafter(3.0),
-    CrafterX(0.0005),
-    CrafterX(0.002),
-    CrafterX(0.008),
-    CrafterX(0.03),
+    Noise(8.0),
+    CrafterZ(20.0, 0.005),
+    CrafterZ(20.0, 0.02),
 )
 
 WITHOUT_A_CELL: dict[type[AbstractDefence], str] = {

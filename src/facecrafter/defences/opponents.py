@@ -1,0 +1,158 @@
+"""The attacker that Crafter simulates: what it sees in a feature, and how to make it see less.
+
+`LatentOpponent` is the paper's: it searches a prior (Eq. 3), so the feature must be moved through the
+implicit gradient of its best response (Alg. 1 lines 3, 11 to 13, and Alg. 2). `PixelOpponent` searches
+all images, as the hybrid attacker does (Eq. 4). Enc is nearly injective on pixels: the image that
+explains Enc(x) best is x. So its best response needs no search and no implicit gradient, and the
+nested problem of Eq. 7 becomes a single one over x, with F = Enc(x).
+"""
+
+import abc
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Generator
+
+from facecrafter.defences.base import Offline
+from facecrafter.errors import SettingError
+from facecrafter.implicit import (
+    AbstractLinearSolver,
+    ConjugateGradient,
+    SquaredDistance,
+    implicit_gradient,
+)
+from facecrafter.inversion import AbstractSearch, Descent, squared
+from facecrafter.randomness import normal
+from facecrafter.types import Features, Images, Latents, Scores
+
+
+class AbstractOpponent(abc.ABC):
+    """Hyperparameters of a simulated attacker. Subclasses are frozen dataclasses."""
+
+    @abc.abstractmethod
+    def begin(self, offline: Offline, images: Images, rng: Generator) -> "AbstractGame":
+        """The game for one batch; raises `SettingError` if `offline` lacks what it needs."""
+
+
+class AbstractGame(abc.ABC):
+    """One batch while it is crafted against an opponent."""
+
+    features: Features  # F_X
+    raw: Features  # Enc(X)
+
+    @abc.abstractmethod
+    def seen(self) -> Images:
+        """What the opponent sees in the features now (line 3), as leaves of a graph."""
+
+    @abc.abstractmethod
+    def move(self, privacy: Scores, beta: float, done: float) -> None:
+        """Move the features against L_p + beta L_u (lines 10 to 13).
+
+        privacy: L_p of each image, a function of what `seen` gave. done: share of all steps, 0 to
+        below 1.
+        """
+
+    def utility(self) -> Scores:
+        """L_u: the mean square by which each feature differs from Enc(X) (Eq. 6, squared)."""
+        return squared(self.features - self.raw) / self.raw[0].numel()
+
+
+@dataclass(frozen=True)
+class PixelOpponent(AbstractOpponent):
+    """Searches all images. Adam on pixels, RGB, 0 to 1, from the photograph itself."""
+
+    rate: float = 0.03  # halfway it begins to fall in a straight line to 0; ours
+
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise SettingError(f"rate={self.rate} of PixelOpponent is not above 0.")
+
+    def begin(self, offline: Offline, images: Images, rng: Generator) -> AbstractGame:
+        return _PixelGame(self, offline, images)
+
+
+class _PixelGame(AbstractGame):
+    def __init__(self, recipe: PixelOpponent, offline: Offline, images: Images) -> None:
+        self.recipe, self.offline = recipe, offline
+        self.pixels = images.detach().clone().requires_grad_()
+        with torch.no_grad():
+            self.raw = offline.encode(images)
+        self.features = self.raw
+        self.adam = torch.optim.Adam([self.pixels], recipe.rate)
+
+    def seen(self) -> Images:
+        return self.pixels
+
+    def move(self, privacy: Scores, beta: float, done: float) -> None:
+        with torch.enable_grad():
+            moved = squared(self.offline.encode(self.pixels) - self.raw) / self.raw[0].numel()
+            loss = (privacy + beta * moved).sum()
+        (self.pixels.grad,) = torch.autograd.grad(loss, self.pixels)
+        self.adam.param_groups[0]["lr"] = self.recipe.rate * min(1.0, 2 * (1 - done))
+        self.adam.step()
+        with torch.no_grad():
+            self.pixels.clamp_(0, 1)  # the opponent knows that pixels are
+            self.features = self.offline.encode(self.pixels)
+
+
+@dataclass(frozen=True)
+class LatentOpponent(AbstractOpponent):
+    """Searches the prior: the paper's white-box attacker, with Adam on the feature."""
+
+    rate: float = 0.1  # of Adam on F; ours; authors' code: 0.01
+    begin_with: AbstractSearch = field(default_factory=lambda: Descent(60, 0.2))  # first z*; ours
+    follow: AbstractSearch = field(default_factory=lambda: Descent(3, 0.05))  # line 3; ours
+    start: Literal["random", "amortiser", "previous"] = "previous"  # of line 3; ours
+    solver: AbstractLinearSolver = field(default_factory=lambda: ConjugateGradient(3))  # ours
+    scale: float = 1.0  # of |F - Enc(G(z))|^2 in the implicit gradient; ours
+
+    def __post_init__(self) -> None:
+        if not (self.rate > 0 and self.scale > 0):
+            raise SettingError(f"rate={self.rate}, scale={self.scale}: give both above 0.")
+        if self.start not in ("random", "amortiser", "previous"):
+            raise SettingError(f"start={self.start!r}: random, amortiser or previous.")
+
+    def begin(self, offline: Offline, images: Images, rng: Generator) -> AbstractGame:
+        if self.start == "amortiser" and offline.amortiser is None:
+            raise SettingError("start='amortiser' needs an amortiser among what was made offline.")
+        return _LatentGame(self, offline, images, rng)
+
+
+class _LatentGame(AbstractGame):
+    def __init__(
+        self, recipe: LatentOpponent, offline: Offline, images: Images, rng: Generator
+    ) -> None:
+        self.recipe, self.offline, self.rng = recipe, offline, rng
+        with torch.no_grad():
+            self.raw = offline.encode(images)
+        self.features = self.raw.clone()  # line 1
+        self.adam = torch.optim.Adam([self.features], recipe.rate)
+        self.latents: Latents | None = None
+
+    def seen(self) -> Images:
+        search = self.recipe.begin_with if self.latents is None else self.recipe.follow
+        found = search.run(self.offline.explain, self.features, self._start())  # line 3
+        self.latents = found.latents.detach().requires_grad_()
+        with torch.enable_grad():
+            return self.offline.prior(self.latents)
+
+    def move(self, privacy: Scores, beta: float, done: float) -> None:
+        assert self.latents is not None  # `seen` came first
+        (slope,) = torch.autograd.grad(privacy.sum(), self.latents)  # line 10
+        loss = SquaredDistance(self.offline.explain, self.recipe.scale)
+        implicit = implicit_gradient(
+            loss, self.features, self.latents.detach(), slope, self.recipe.solver
+        )  # line 11
+        moved = self.features - self.raw
+        self.features.grad = implicit.gradient + 2 * beta * moved / moved[0].numel()  # line 12
+        self.adam.step()  # line 13
+
+    def _start(self) -> Latents:
+        if self.recipe.start == "amortiser" and self.offline.amortiser is not None:
+            with torch.no_grad():
+                return self.offline.amortiser(self.features)
+        if self.recipe.start == "previous" and self.latents is not None:
+            return self.latents.detach()
+        count, dimensions = len(self.raw), self.offline.prior.latent_dim
+        return normal(count, dimensions, rng=self.rng, like=self.raw)
