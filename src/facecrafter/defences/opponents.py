@@ -1,10 +1,11 @@
 """The attacker that Crafter simulates: what it sees in a feature, and how to make it see less.
 
-`LatentOpponent` is the paper's: it searches a prior (Eq. 3), so the feature must be moved through the
-implicit gradient of its best response (Alg. 1 lines 3, 11 to 13, and Alg. 2). `PixelOpponent` searches
-all images, as the hybrid attacker does (Eq. 4). Enc is nearly injective on pixels: the image that
-explains Enc(x) best is x. So its best response needs no search and no implicit gradient, and the
-nested problem of Eq. 7 becomes a single one over x, with F = Enc(x).
+`LatentOpponent` is the paper's: it searches a prior (Eq. 3), so the feature must be moved through
+the implicit gradient of its best response (Alg. 1 lines 3, 11 to 13, and Alg. 2).
+
+`PixelOpponent` searches all images, as the hybrid attacker does (Eq. 4). Enc is nearly injective
+on pixels: the image that explains Enc(x) best is x. So its best response needs no search and no
+implicit gradient, and the nested problem of Eq. 7 becomes a single one over x, with F = Enc(x).
 """
 
 import abc

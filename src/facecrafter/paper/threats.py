@@ -6,6 +6,7 @@ from facecrafter.attacks.base import AbstractAttack
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.pixel_search import PixelSearch
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
+from facecrafter.inversion import Descent
 from facecrafter.paper.scenes import Sees
 
 RESTARTS = 3  # ours; paper: 1
@@ -23,10 +24,11 @@ class Threat:
 def threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
     """All three. `decoders` is how many shadow decoders the attacker has."""
     decoder = ShadowDecoder(restarts=decoders)
+    pixels = Descent(50, 0.0125)  # ours: as far as the paper's 150 steps at 0.005, in a third
     return (
-        Threat("white-box", LatentSearch(restarts=restarts)),
+        Threat("white-box", LatentSearch(restarts=restarts, bfloat16=True)),
         Threat("black-box", decoder, "black-box"),
-        Threat("hybrid", PixelSearch(decoder, restarts=restarts)),
+        Threat("hybrid", PixelSearch(decoder, pixels, restarts=restarts, bfloat16=True)),
     )
 
 
