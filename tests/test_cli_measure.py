@@ -45,6 +45,13 @@ def test_demo_writes_one_page_that_needs_nothing_else(
     assert Path("demo/report.html").read_text() == page
 
 
+def test_the_demo_says_why_results_cannot_be_shown(run: Run, bundle: Path, photos: Path) -> None:
+    Path("results").mkdir()
+    Path("results/bad.json").write_text("{}")
+    assert run("demo", "--images", photos / "person-0.png", "--bundle", bundle, *QUICK)[0] == 0
+    assert "bad.json is no result" in Path("demo/report.html").read_text()
+
+
 def test_demo_on_ones_own_photographs(run: Run, bundle: Path, photos: Path) -> None:
     code, out, _ = run("demo", "--images", photos, "--bundle", bundle, "--json", *QUICK)
     facts = json.loads(out)
@@ -83,7 +90,7 @@ def small_table(monkeypatch: pytest.MonkeyPatch) -> None:
     table = replace(LFW64, defences=(Plain(), Noise(1.0)), reported={})
 
     def scene(*_: object) -> Scene:
-        return replace(tiny(), name=LFW64.scene)
+        return replace(tiny(decoders=3), name=LFW64.scene)  # the bundle's and two shadows
 
     def quick(decoders: int) -> tuple[Threat, ...]:
         search = LatentSearch(Descent(2, 0.1), restarts=1)
@@ -109,9 +116,12 @@ def test_evaluate_measures_once_and_writes_the_page(run: Run) -> None:
     assert (facts["measured"], facts["kept"]) == (2, 2)
     assert len(list(Path("results").glob("*.json"))) == 4
     assert "Noise" in Path("docs/results.md").read_text()
-    figure = measured_tradeoff(Path("results"), Path("drawn"))
-    assert figure
-    assert figure.startswith("data:image/svg+xml;base64,")
+    measured = measured_tradeoff(Path("results"), Path("drawn"))
+    assert measured
+    assert measured.picture
+    assert measured.picture.startswith("data:image/svg+xml;base64,")
+    assert measured.panels == ("white-box", "black-box", "strongest")
+    assert measured.faces == "9"
     assert measured_tradeoff(Path("none"), Path("drawn")) is None
 
 

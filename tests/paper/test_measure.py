@@ -11,11 +11,14 @@ from facecrafter.defences.base import AbstractDefence, AbstractProtector, Offlin
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.shuffled import Shuffled
 from facecrafter.errors import SettingError
+from facecrafter.models.folding import fold_batch_norms
+from facecrafter.models.judge import Judge
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.measure import deploy, invert, judge, measure
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import OUTCOME, Store
 from facecrafter.paper.threats import Threat
+from facecrafter.paper.tiny import PEOPLE
 from facecrafter.paper.work import Work
 from facecrafter.types import Features, Images
 
@@ -98,6 +101,22 @@ def test_an_interrupted_crafting_goes_on_and_ends_alike(
     assert Counted.calls == 1
     whole = measure(cell, scene, Store(tmp_path / "r", tmp_path / "w"))
     assert {**resumed.outcome, "seconds": 0} == {**whole.outcome, "seconds": 0}
+
+
+def test_another_judge_needs_no_new_attack(scene: Scene, store: Store) -> None:
+    Fragile.calls, Fragile.breaks_at = 0, -1
+    cell = Cell("tiny", Counted(), Threat("fragile", Fragile()), 0)
+    first = measure(cell, scene, store)
+    other = Judge(PEOPLE, 18, (4, 4, 4, 4)).eval()
+    bundle = replace(scene.bundle, digest="another judge", judge=other)
+    second = measure(cell, replace(scene, bundle=bundle), store)
+    assert second.outcome["fsim"] != first.outcome["fsim"]
+    assert second.outcome["ssim"] == first.outcome["ssim"]
+    assert (Counted.calls, Fragile.calls) == (2, 2)
+    prior = fold_batch_norms(scene.prior)
+    next(prior.parameters()).data += 1
+    measure(cell, replace(scene, bundle=replace(bundle, digest="x", prior=prior)), store)
+    assert (Counted.calls, Fragile.calls) == (4, 4)
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,31 @@ def test_where_another_defence_is_better_it_is_said(table: Table) -> None:
     assert expected in render(table, low, "figures/tiny.svg")
 
 
+def test_a_baseline_that_is_better_beyond_its_curve_is_told_too(table: Table) -> None:
+    best = [
+        replace(r, outcome={**r.outcome, "auc": 0.94, "eval_acc": 0.1})
+        if r.defence == {"name": "Noise", "strength": 2.0, "steps": 40}
+        else r
+        for r in RECORDS
+        if r.defence.get("strength") != 1.0
+    ]
+    expected = "Crafter strength 0.3 than Noise (21.0 % against 10.0 % at AUC 0.940)"
+    assert expected in render(table, best, "figures/tiny.svg")
+
+
+def test_crafter_against_another_opponent_is_another_curve() -> None:
+    def against(opponent: str) -> list[Record]:
+        return [
+            replace(r, defence={**r.defence, "opponent": {"name": opponent}})
+            for r in RECORDS
+            if r.defence["name"] == "Crafter"
+        ]
+
+    found = points([*against("PixelOpponent"), *against("LatentOpponent")])
+    assert {point.family for point in found} == {"Crafter", "Crafter, LatentOpponent"}
+    assert "Crafter, LatentOpponent strength 3" in {point.label for point in found}
+
+
 def test_an_attack_that_breaks_nothing_is_marked(table: Table) -> None:
     weak = [
         replace(r, outcome={**r.outcome, "eval_acc": 0.3})

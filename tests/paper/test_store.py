@@ -137,7 +137,7 @@ def test_nested_recipes_are_described_with_all_fields() -> None:
     told = describe.of_defence(Crafter(beta=0.3))
     assert told["name"] == "Crafter"
     assert told["beta"] == 0.3
-    assert told["solver"]["name"] == "ConjugateGradient"
+    assert told["opponent"]["name"] == "PixelOpponent"
     assert json.loads(json.dumps(told)) == told
 
 

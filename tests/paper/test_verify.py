@@ -16,6 +16,7 @@ from facecrafter.paper.cells import Table
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.threats import Threat
 from facecrafter.paper.verify import Verdict, Verification, calibrate, level, verify
+from facecrafter.randomness import stream
 from facecrafter.types import Embeddings, Features, Images
 
 
@@ -62,7 +63,7 @@ RED, GREEN, ORANGE = (0.9, 0.5, 0.5), (0.5, 0.9, 0.5), (0.9, 0.9, 0.5)
 def test_a_leak_is_recognisable_and_a_protected_face_hidden(bundle: Bundle) -> None:
     originals = coloured(RED, RED, RED)
     planted = Given(coloured(RED, GREEN, ORANGE))
-    found = verify(originals, bundle, Plain(), attacks=[Threat("planted", planted)])
+    found = verify(originals, bundle, Plain(), stream(0), attacks=[Threat("planted", planted)])
     assert [v.level for v in found.verdicts] == ["recognisable", "hidden", "at risk"]
     assert found.overall == "recognisable"
     assert found.verdicts[0].similarity == pytest.approx(1)
@@ -76,7 +77,7 @@ def test_the_strongest_attack_on_each_photograph_counts(bundle: Bundle) -> None:
         Threat("one", Given(coloured(RED, GREEN))),
         Threat("other", Given(coloured(GREEN, ORANGE))),
     ]
-    found = verify(coloured(RED, RED), bundle, Plain(), attacks=attacks)
+    found = verify(coloured(RED, RED), bundle, Plain(), stream(0), attacks=attacks)
     assert [v.threat for v in found.verdicts] == ["one", "other"]
     torch.testing.assert_close(found.reconstructions, coloured(RED, ORANGE))
 
@@ -86,7 +87,9 @@ def test_the_real_attacks_run_and_a_seed_repeats(
 ) -> None:
     images = scene.images([0, 4])
     black = [threat for threat in table.threats if threat.name != "white-box"]
-    one, other = (verify(images, bundle, Plain(), scene.shadows[1:], black) for _ in range(2))
+    one, other = (
+        verify(images, bundle, Plain(), stream(0), scene.shadows[1:], black) for _ in range(2)
+    )
     assert one.verdicts == other.verdicts
     assert {verdict.threat for verdict in one.verdicts} <= {"black-box", "hybrid"}
 
@@ -99,13 +102,13 @@ def test_overall_is_the_worst() -> None:
 @pytest.mark.parametrize("facts", [{}, {"verification": {"same_05": 0.5}}, {"verification": 1}])
 def test_without_calibration_there_is_no_verdict(bundle: Bundle, facts: dict) -> None:
     with pytest.raises(BundleError, match="calibrate"):
-        verify(coloured(RED, RED), replace(bundle, facts=facts), Plain())
+        verify(coloured(RED, RED), replace(bundle, facts=facts), Plain(), stream(0))
 
 
 def test_photographs_of_another_size_are_refused(bundle: Bundle) -> None:
     sized = replace(bundle, facts={**bundle.facts, "size": 128})
     with pytest.raises(DataError, match="128"):
-        verify(coloured(RED, RED), sized, Plain())
+        verify(coloured(RED, RED), sized, Plain(), stream(0))
 
 
 def test_where_the_judge_confuses_people_the_doubt_stays() -> None:

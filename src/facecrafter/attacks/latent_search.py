@@ -15,7 +15,10 @@ from facecrafter.types import Features, Images
 
 @dataclass(frozen=True)
 class LatentSearch(AbstractAttack):
-    """Search from several fresh starts; for each face keep the one with the smallest distance."""
+    """Search from several fresh starts; for each face keep the one with the smallest distance.
+
+    If the attacker has an amortiser (App. M), the first start is its guess.
+    """
 
     search: AbstractSearch = field(default_factory=lambda: Descent(50, 0.35))  # ours
     restarts: int = 3  # ours; paper: 1
@@ -44,8 +47,11 @@ class _LatentSearch(AbstractInverter):
     def _reconstruct(self, features: Features) -> Images:
         prior = self.view.need_prior()
         responses = []
-        for _ in range(self.recipe.restarts):
+        for attempt in range(self.recipe.restarts):
             start = normal(len(features), prior.latent_dim, rng=self.rng, like=features)
+            if attempt == 0 and self.view.amortiser is not None:
+                with torch.no_grad():
+                    start = self.view.amortiser(features)
             with mixed(features.device, self.recipe.bfloat16):
                 responses.append(self.recipe.search.run(self.view.explain, features, start))
         with torch.no_grad():

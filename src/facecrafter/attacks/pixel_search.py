@@ -60,7 +60,9 @@ class _PixelSearch(AbstractInverter):
         encoder, shape = self.view.need_encoder(), first.shape
 
         def explain(pixels: torch.Tensor) -> Features:
-            return encoder(pixels.view(shape).clamp(0, 1))
+            # Clamped for the encoder, not for the gradient: a pixel past 0 or 1 must find back.
+            inside = pixels + (pixels.clamp(0, 1) - pixels).detach()
+            return encoder(inside.view(shape))
 
         responses = []
         for attempt in range(self.recipe.restarts):

@@ -53,9 +53,9 @@ class Demo(AbstractCommand):
         computed = self.out / "computed"
         found = findings(ready, images, self.crafter, self.common.number(), computed)
         page = self.out / "report.html"
-        figure = measured_tradeoff(in_project(self.results), computed)
+        measured = measured_tradeoff(in_project(self.results), computed)
         own = self.images is not None
-        html = as_html(found, self.crafter, ready.bundle.facts, figure, own)
+        html = as_html(found, self.crafter, ready.bundle.facts, measured, own)
         write(page, html.encode())
         means = summary(found)
         lines = [

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from facecrafter.commands.common import AbstractCommand, Outcome
-from facecrafter.commands.prepared import DEFAULT, in_project
+from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
 from facecrafter.errors import SettingError
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.evaluate import Step, Summary, evaluate
@@ -31,19 +31,21 @@ class Evaluate(AbstractCommand):
 
     root: Path  # folder that holds lfw-deepfunneled and attributes.csv
     bundle: Path = DEFAULT  # folder of networks; ours
-    shadows: tuple[Path, ...] = ()  # bundles that hold one more decoder each, for the attacker
+    # bundles that hold one more decoder each, for the attacker; None = BUNDLE-shadow1 and so on
+    shadows: tuple[Path, ...] | None = None
     only: str | None = None  # cells whose description holds this text, such as Crafter or hybrid
     seeds: tuple[int, ...] = LFW64.seeds  # of the defences and attacks, in place of --seed; ours
     processes: int = 1  # cells at a time, one thread each; of no influence on outcomes; ours
     results: Path = Path("results")  # folder of measured cells
-    work: Path = Path("runs/work")  # folder of unfinished work; may be deleted at any time
+    # folder of releases and reconstructions, some GB; may be deleted at any time
+    work: Path = Path("runs/work")
     cache: Path = Path("runs/crops")  # folder for decoded crops, to be read once
     docs: Path = Path("docs")  # folder for results.md and its figure
 
     def run(self) -> Outcome:
         device = str(self.common.torch_device())
-        bundle = in_project(self.bundle)
-        make = partial(lfw64, self.root, bundle, self.shadows, self.cache, device)
+        bundle, shadows = in_project(self.bundle), shadows_of(self.bundle, self.shadows)
+        make = partial(lfw64, self.root, bundle, shadows, self.cache, device)
         store = Store(self.results, self.work)
         steps: list[Step] = []
         for step in evaluate(self.cells(), make, store, self.processes):
@@ -64,7 +66,7 @@ class Evaluate(AbstractCommand):
 
     def table(self) -> Table:
         """The paper's, with these seeds and as many decoders as the attacker was given."""
-        attacks = threats(decoders=1 + len(self.shadows))
+        attacks = threats(decoders=1 + len(shadows_of(self.bundle, self.shadows)))
         return replace(LFW64, seeds=self.seeds, threats=attacks)
 
     def cells(self) -> Sequence[Cell]:

@@ -17,6 +17,7 @@ from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.plain import Plain
 from facecrafter.metrics.identity import feature_similarity
 from facecrafter.metrics.image import ssim
+from facecrafter.paper.provenance import code
 from facecrafter.progress import progress
 from facecrafter.randomness import stream
 from facecrafter.types import Images, Scores
@@ -93,9 +94,7 @@ def _key(ready: Prepared, images: Images, crafter: Crafter, seed: int) -> str:
     """Names the inputs: photographs, networks, recipes, seed and this very code."""
     digest = hashlib.sha256(images.numpy().tobytes())
     recipes = [repr(crafter), *(repr(attack(name)) for name in ATTACKS)]
-    for part in (ready.bundle.digest, *recipes, str(seed), torch.__version__, ready.device.type):
+    made = (ready.bundle.digest, torch.__version__, ready.device.type, code())
+    for part in (*made, *recipes, str(seed)):
         digest.update(f"{part}\n".encode())
-    package = Path(__file__).resolve().parents[1]
-    for file in sorted(package.rglob("*.py")):
-        digest.update(file.read_bytes())
     return digest.hexdigest()[:20]

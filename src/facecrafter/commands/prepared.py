@@ -1,5 +1,6 @@
 """A bundle made ready: what the device holds, and what an attacker would."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -77,6 +78,17 @@ def in_project(folder: Path) -> Path:
     """The folder as given, or the one of that name in the project."""
     inside = PROJECT / folder
     return inside if not folder.exists() and inside.exists() else folder
+
+
+def shadows_of(bundle: Path, named: Sequence[Path] | None = None) -> tuple[Path, ...]:
+    """Bundles that hold one more decoder each: those named, else those beside the bundle.
+
+    Beside `lfw64` these are `lfw64-shadow1`, `lfw64-shadow2` and so on.
+    """
+    if named is not None:
+        return tuple(in_project(folder) for folder in named)
+    folder = in_project(bundle)
+    return tuple(sorted(folder.parent.glob(f"{folder.name}-shadow*")))
 
 
 def attack(name: AttackName) -> AbstractAttack:

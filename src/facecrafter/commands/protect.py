@@ -15,7 +15,7 @@ from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.remembered import Remembered
 from facecrafter.errors import NotProtected, NumericalError
 from facecrafter.progress import progress
-from facecrafter.randomness import permutation
+from facecrafter.randomness import child, permutation
 from facecrafter.types import Features
 
 BATCH = 64  # photographs crafted together; paper, VI-E
@@ -69,7 +69,8 @@ class Protect(AbstractCommand):
 def _each_batch(protector: torch.nn.Module, images: torch.Tensor, rng: torch.Generator) -> Features:
     pieces = []
     with progress("protecting", len(images)) as advance:
-        for batch in images.split(BATCH):
-            pieces.append(protector(batch, rng).in_order_of_images())
+        for i, batch in enumerate(images.split(BATCH)):
+            own = child(rng, "batch", i)  # else all batches would get the same average faces
+            pieces.append(protector(batch, own).in_order_of_images())
             advance(len(batch))
     return torch.cat(pieces)

@@ -1,6 +1,7 @@
 """The demo's page: findings to HTML."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from facecrafter.commands.prepared import ATTACKS
 from facecrafter.commands.rendering import data_uri, render
 from facecrafter.defences.crafter import Crafter
 from facecrafter.errors import ResultError
-from facecrafter.paper.figures import tradeoff
-from facecrafter.paper.points import points
+from facecrafter.paper.figures import panels, tradeoff
+from facecrafter.paper.points import faces, points
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.verify import FACT
@@ -42,12 +43,12 @@ def as_html(
     found: Findings,
     crafter: Crafter,
     facts: Mapping[str, Any],
-    figure: str | None,
+    measured: Measured | None,
     own_photographs: bool,
 ) -> str:
     """One page that holds all its pictures.
 
-    `facts`: the bundle's, for how alike strangers are. `figure`: the trade-off as a data URI.
+    `facts`: the bundle's, for how alike strangers are. `measured`: the trade-off on LFW.
     """
     return render(
         "report.html",
@@ -59,21 +60,33 @@ def as_html(
         deviation=found.deviation.mean().item(),
         crafter=crafter,
         alike=facts.get(FACT),
-        tradeoff=figure,
+        measured=measured,
         own_photographs=own_photographs,
     )
 
 
-def measured_tradeoff(results: Path, out: Path) -> str | None:
-    """The figure of the cells measured on LFW, as a data URI; None where there are none."""
+@dataclass(frozen=True)
+class Measured:
+    """The trade-off on LFW, or why it cannot be shown."""
+
+    picture: str | None = None  # data URI
+    panels: tuple[str, ...] = ()  # attacks
+    faces: str = ""  # how many photographs
+    problem: str | None = None
+
+
+def measured_tradeoff(results: Path, out: Path) -> Measured | None:
+    """The figure of the cells measured on LFW; None where there are none."""
     try:
         records = [r for r in Store(results, results).all() if r.scene == LFW64.scene]
         if not records:
             return None
-        drawn, _ = tradeoff(points(records), out / "tradeoff.svg", LFW64.title)
-    except ResultError:  # a mixture of bundles, say: `facecrafter evaluate` tells what to do
-        return None
-    return data_uri(drawn.read_bytes(), "svg+xml")
+        found = points(records)
+        drawn, _ = tradeoff(found, out / "tradeoff.svg", LFW64.title)
+    except ResultError as error:  # a mixture of bundles, say
+        return Measured(problem=str(error))
+    picture = data_uri(drawn.read_bytes(), "svg+xml")
+    return Measured(picture, panels(found), faces(records))
 
 
 def _row(found: Findings, i: int) -> dict[str, Any]:

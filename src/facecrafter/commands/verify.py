@@ -1,6 +1,5 @@
 """`facecrafter verify`: attack one's own protected features before somebody else does."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.remembered import Remembered
 from facecrafter.paper.verify import Verdict, verify
 from facecrafter.progress import progress
+from facecrafter.randomness import child
 
 MEANING = {  # of the strongest attack; from good to bad
     "hidden": "it got no closer to the person than two different people usually are",
@@ -50,11 +50,12 @@ class Verify(AbstractCommand):
         files = gather(self.photos)
         images = photographs(files, image_size(bundle), self.find_faces)
         # what is remembered is released later: nobody may be able to repeat the crafting
-        seed = secrets.randbits(31) if self.common.seed is None else self.common.seed
+        rng = self.common.secret_rng("verify")
         verdicts: list[Verdict] = []
         with progress("attacking", len(images)) as advance:
-            for batch in images.split(BATCH):
-                found = verify(batch, bundle, Remembered(self.crafter, self.memory), seed=seed)
+            for i, batch in enumerate(images.split(BATCH)):
+                defence = Remembered(self.crafter, self.memory)
+                found = verify(batch, bundle, defence, child(rng, "batch", i))
                 verdicts += found.verdicts
                 advance(len(batch))
         worst = max(verdicts, key=lambda verdict: list(MEANING).index(verdict.level)).level

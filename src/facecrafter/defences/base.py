@@ -12,6 +12,7 @@ from facecrafter.errors import DataError, NotProtected
 from facecrafter.models.amortiser import Amortiser
 from facecrafter.models.critic import Critic
 from facecrafter.models.prior import Prior
+from facecrafter.randomness import child
 from facecrafter.types import Features, Images, Latents, Order
 
 Encode = Callable[[Images], Features]
@@ -48,13 +49,15 @@ class AbstractProtector(nn.Module, abc.ABC):
 
     @final
     def forward(self, images: Images, rng: Generator) -> Release:
-        """Protect a batch. `rng` is the source of all that is random.
+        """Protect a batch. `rng` is the source of all that is random; each call advances it.
 
         Raises `DataError` for what is no batch of photographs, and `NotProtected` rather than
         return a feature that is not finite.
         """
         require_images(images)
-        release = self.protect(images, rng)
+        own = child(rng, "protect")
+        torch.rand((), generator=rng)  # so that the next batch has other average faces
+        release = self.protect(images, own)
         if not bool(torch.isfinite(release.features).all()):
             raise NotProtected(
                 "a protected feature is not finite, so nothing was released. Check the weights "

@@ -23,7 +23,7 @@ from facecrafter.implicit import (
     SquaredDistance,
     implicit_gradient,
 )
-from facecrafter.inversion import AbstractSearch, Descent, squared
+from facecrafter.inversion import AbstractSearch, Descent, best_of, squared
 from facecrafter.randomness import normal
 from facecrafter.types import Features, Images, Latents, Scores
 
@@ -105,12 +105,16 @@ class LatentOpponent(AbstractOpponent):
     begin_with: AbstractSearch = field(default_factory=lambda: Descent(60, 0.2))  # first z*; ours
     follow: AbstractSearch = field(default_factory=lambda: Descent(3, 0.05))  # line 3; ours
     start: Literal["random", "amortiser", "previous"] = "previous"  # of line 3; ours
+    restarts: int = 1  # of the first search, from fresh starts; the best is kept; paper
     solver: AbstractLinearSolver = field(default_factory=lambda: ConjugateGradient(3))  # ours
     scale: float = 1.0  # of |F - Enc(G(z))|^2 in the implicit gradient; ours
 
     def __post_init__(self) -> None:
-        if not (self.rate > 0 and self.scale > 0):
-            raise SettingError(f"rate={self.rate}, scale={self.scale}: give both above 0.")
+        if not (self.rate > 0 and self.scale > 0 and self.restarts >= 1):
+            raise SettingError(
+                f"rate={self.rate}, scale={self.scale}, restarts={self.restarts}: give rate and "
+                "scale above 0 and 1 restart or more."
+            )
         if self.start not in ("random", "amortiser", "previous"):
             raise SettingError(f"start={self.start!r}: random, amortiser or previous.")
 
@@ -132,8 +136,14 @@ class _LatentGame(AbstractGame):
         self.latents: Latents | None = None
 
     def seen(self) -> Images:
-        search = self.recipe.begin_with if self.latents is None else self.recipe.follow
-        found = search.run(self.offline.explain, self.features, self._start())  # line 3
+        first = self.latents is None
+        search = self.recipe.begin_with if first else self.recipe.follow
+        found = best_of(
+            [
+                search.run(self.offline.explain, self.features, self._start(attempt))
+                for attempt in range(self.recipe.restarts if first else 1)
+            ]
+        )  # line 3
         self.latents = found.latents.detach().requires_grad_()
         with torch.enable_grad():
             return self.offline.prior(self.latents)
@@ -149,8 +159,8 @@ class _LatentGame(AbstractGame):
         self.features.grad = implicit.gradient + 2 * beta * moved / moved[0].numel()  # line 12
         self.adam.step()  # line 13
 
-    def _start(self) -> Latents:
-        if self.recipe.start == "amortiser" and self.offline.amortiser is not None:
+    def _start(self, attempt: int) -> Latents:
+        if attempt == 0 and self.recipe.start == "amortiser" and self.offline.amortiser is not None:
             with torch.no_grad():
                 return self.offline.amortiser(self.features)
         if self.recipe.start == "previous" and self.latents is not None:

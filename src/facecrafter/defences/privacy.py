@@ -94,9 +94,10 @@ class _CriticMeasure(AbstractMeasure):
         return faces[torch.randperm(len(faces), generator=self.rng)[:count].to(faces.device)]
 
     def _critic(self, offline: Offline) -> Critic:
-        torch.manual_seed(child(self.rng, "weights").initial_seed())
         if not self.recipe.trained:
-            return Critic(self.recipe.width)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(child(self.rng, "weights").initial_seed())
+                return Critic(self.recipe.width)
         if offline.critic is None:
             raise SettingError("trained=True needs a critic among what was prepared offline.")
         return copy.deepcopy(offline.critic).requires_grad_()

@@ -2,8 +2,11 @@
 
 from torch import Tensor, nn
 
+from facecrafter.errors import SettingError
 from facecrafter.models.part import AbstractPart
 from facecrafter.types import Features, Latents
+
+SMALLEST = 16  # cells: three halvings, then a 2 x 2 convolution
 
 
 class Amortiser(AbstractPart):
@@ -30,6 +33,11 @@ class Amortiser(AbstractPart):
         )
 
     def forward(self, features: Features) -> Latents:
+        if min(features.shape[2:]) < SMALLEST:
+            raise SettingError(
+                f"a feature map of {features.shape[2]} x {features.shape[3]} is too small for the "
+                f"amortiser of Table XIII: it needs {SMALLEST} x {SMALLEST} or more."
+            )
         return self.layers(features).flatten(1)
 
 

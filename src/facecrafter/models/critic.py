@@ -2,8 +2,11 @@
 
 from torch import nn
 
+from facecrafter.errors import SettingError
 from facecrafter.models.part import AbstractPart
 from facecrafter.types import Images, Scores
+
+SMALLEST = 49  # pixels: four halvings, rounded up, then a 4 x 4 convolution
 
 
 class Critic(AbstractPart):
@@ -23,6 +26,11 @@ class Critic(AbstractPart):
         self.layers = nn.Sequential(*layers, nn.Conv2d(width * 8, 1, 4))
 
     def forward(self, images: Images) -> Scores:
+        if min(images.shape[2:]) < SMALLEST:
+            raise SettingError(
+                f"images of {images.shape[2]} x {images.shape[3]} pixels are too small for the "
+                f"critic of Table XI: it needs {SMALLEST} or more. Use AssignedDistance instead."
+            )
         return self.layers(images).mean(dim=(1, 2, 3))
 
 

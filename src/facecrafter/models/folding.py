@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
@@ -22,7 +23,8 @@ def fold_batch_norms(module: AnyModule) -> AnyModule:
 
     A norm is folded where it follows a convolution, an up-convolution or a linear layer: next to
     it in a `Sequential`, or named `bn1` beside `conv1`. Norms that come first (pre-activation) or
-    are in training mode stay. Answers differ by rounding only.
+    are in training mode stay. Kernels lie channels last in memory, which CPUs and GPUs take
+    fastest. Answers differ by rounding only.
     """
     folded = copy.deepcopy(module)
     for parent in list(folded.modules()):
@@ -33,7 +35,7 @@ def fold_batch_norms(module: AnyModule) -> AnyModule:
                 if fused is not None:
                     setattr(parent, before, fused)
                     setattr(parent, after, nn.Identity())
-    return folded
+    return folded.to(memory_format=torch.channels_last)
 
 
 def _neighbours(parent: nn.Module) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from facecrafter.defences.base import AbstractDefence
+from facecrafter.paper.provenance import code
 from facecrafter.paper.threats import Threat
+
+# whose edits make a release, what an attack sees of it, and a figure another one
+RELEASING = ("defences", "implicit", "inversion", "models", "randomness")
+ATTACKING = (*RELEASING, "attacks")
+JUDGING = (*ATTACKING, "metrics")
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,15 @@ class Cell:
 
     def key(self, digest: str) -> str:
         """SHA-256 of all that the outcome depends on; `digest` is the scene's."""
-        return _hash(self.scene, digest, self.defence, self.seed, self.threat)
+        return _hash(code(*JUDGING), self.scene, digest, self.defence, self.seed, self.threat)
 
     def deployment(self, digest: str) -> str:
         """SHA-256 of what the release depends on: all threats read the same release."""
-        return _hash(self.scene, digest, self.defence, self.seed)
+        return _hash(code(*RELEASING), self.scene, digest, self.defence, self.seed)
+
+    def interception(self, digest: str) -> str:
+        """SHA-256 of what the attacker sees: no judge is part of it."""
+        return _hash(code(*ATTACKING), self.scene, digest, self.defence, self.seed, self.threat)
 
     def __str__(self) -> str:
         return f"{self.defence!r} against {self.threat.name}, seed {self.seed}"

@@ -24,10 +24,10 @@ def tradeoff(found: Sequence[Point], path: Path, title: str) -> tuple[Path, Path
     One panel for each threat and one for the strongest of them; one curve for each family of
     defences; bars from the least to the greatest seed. Raises `ResultError`.
     """
-    panels = [name for name in PANELS if any(point.threat == name for point in found)]
-    figure = Figure(figsize=(4 * len(panels), 3.6), layout="constrained")
-    plots: list[Axes] = list(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0])
-    for plot, threat in zip(plots, panels, strict=True):
+    drawn = panels(found)
+    figure = Figure(figsize=(4 * len(drawn), 3.6), layout="constrained")
+    plots: list[Axes] = list(figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0])
+    for plot, threat in zip(plots, drawn, strict=True):
         _panel(plot, found, threat)
     plots[0].set_ylabel("Eval Acc (lower is more private)")
     plots[0].legend(fontsize="small")
@@ -36,6 +36,11 @@ def tradeoff(found: Sequence[Point], path: Path, title: str) -> tuple[Path, Path
     table = path.with_suffix(".csv")
     write_whole(table, rows(found).encode())
     return path, table
+
+
+def panels(found: Sequence[Point]) -> tuple[str, ...]:
+    """Which panels the figure has."""
+    return tuple(name for name in PANELS if any(point.threat == name for point in found))
 
 
 def rows(found: Sequence[Point]) -> str:

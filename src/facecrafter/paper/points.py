@@ -10,6 +10,7 @@ from facecrafter.errors import ResultError
 from facecrafter.paper.store import Record
 
 STRONGEST = "strongest"  # the threat with the highest mean Eval Acc
+DEFAULT_OPPONENT = "PixelOpponent"  # of a Crafter, whose family bears no more than its name
 ANY = "any"  # a face counts as recognised if any of the threats got it recognised
 
 
@@ -36,7 +37,7 @@ class Point:
     """What was measured of one defence under one threat."""
 
     label: str  # the family and the fields that tell its members apart
-    family: str  # the defence's name
+    family: str  # the defence's name; of Crafter against another opponent, that one's too
     threat: str
     seeds: int
     measures: Mapping[str, Spread]  # outcome by outcome
@@ -65,6 +66,18 @@ def points(records: Sequence[Record]) -> list[Point]:
     return found
 
 
+def faces(records: Sequence[Record]) -> str:
+    """How many photographs were measured, for a text: "1,027"."""
+    counts = sorted({int(record.outcome.get("faces", 0)) for record in records})
+    return " or ".join(f"{count:,}" for count in counts)
+
+
+def seeds(records: Sequence[Record]) -> str:
+    """How many seeds there are, for a text: "2 seeds"."""
+    count = len({record.seed for record in records})
+    return f"{count} seed{'s' * (count > 1)}"
+
+
 def curve(found: Iterable[Point], family: str, threat: str) -> list[Point]:
     """A family's points under a threat, from the least mean AUC to the greatest."""
     mine = [point for point in found if (point.family, point.threat) == (family, threat)]
@@ -87,7 +100,14 @@ def _point(label: str, threat: str, records: Sequence[Record]) -> Point:
         if isinstance(value, int | float) and all(name in other.outcome for other in records)
     ]
     spreads = {name: Spread.of([record.outcome[name] for record in records]) for name in names}
-    return Point(label, records[0].defence["name"], threat, len(records), spreads)
+    return Point(label, _family(records[0]), threat, len(records), spreads)
+
+
+def _family(record: Record) -> str:
+    """Crafter against the paper's opponent is no point of the default one's curve."""
+    name, opponent = record.defence["name"], record.defence.get("opponent")
+    other = opponent is not None and opponent["name"] != DEFAULT_OPPONENT
+    return f"{name}, {opponent['name']}" if other else name
 
 
 def _any(label: str, family: str, threats: Mapping[str, Sequence[Record]]) -> list[Point]:
@@ -113,9 +133,10 @@ def _by_label(records: Sequence[Record]) -> dict[str, list[Record]]:
     varied = _varied(records)
     found: dict[str, list[Record]] = {}
     for record in records:
-        fields = {name: record.defence.get(name) for name in varied[record.defence["name"]]}
+        family = _family(record)
+        fields = {name: record.defence.get(name) for name in varied[family]}
         told = ", ".join(f"{name} {_short(value)}" for name, value in fields.items())
-        found.setdefault(f"{record.defence['name']} {told}".strip(), []).append(record)
+        found.setdefault(f"{family} {told}".strip(), []).append(record)
     return found
 
 
@@ -123,7 +144,7 @@ def _varied(records: Sequence[Record]) -> dict[str, list[str]]:
     """For each family the fields that its members differ in."""
     families: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
-        families.setdefault(record.defence["name"], []).append(record.defence)
+        families.setdefault(_family(record), []).append(record.defence)
     return {
         family: [
             name
@@ -153,7 +174,7 @@ def _refuse_mixture(records: Sequence[Record]) -> None:
         cell = f"{record.defence} against {record.threat['name']}, seed {record.seed}"
         if cell in seen:
             raise ResultError(
-                f"two results of {cell}: they differ in the attack's fields or in the faces. Move "
-                "the older file away."
+                f"two results of {cell}: they differ in the attack's fields, the faces or the "
+                "code. Move the older file away."
             )
         seen.add(cell)

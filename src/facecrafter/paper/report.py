@@ -7,7 +7,17 @@ from facecrafter.errors import ResultError
 from facecrafter.paper.cells import Table
 from facecrafter.paper.figures import UNDEFENDED, tradeoff
 from facecrafter.paper.files import write_whole
-from facecrafter.paper.points import ANY, STRONGEST, Point, Spread, curve, eval_acc_at, points
+from facecrafter.paper.points import (
+    ANY,
+    STRONGEST,
+    Point,
+    Spread,
+    curve,
+    eval_acc_at,
+    faces,
+    points,
+    seeds,
+)
 from facecrafter.paper.store import Record, Store
 
 VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count as one; ours
@@ -63,9 +73,7 @@ def render(table: Table, records: Sequence[Record], picture: str) -> str:
 
 
 def _how(records: Sequence[Record]) -> str:
-    counts = sorted({str(record.outcome.get("faces", "?")) for record in records})
-    seeds = len({record.seed for record in records})
-    return _HOW.format(faces=" or ".join(counts), seeds=f"{seeds} seed{'s' * (seeds > 1)}")
+    return _HOW.format(faces=faces(records), seeds=seeds(records))
 
 
 def _main(found: Sequence[Point]) -> str:
@@ -143,9 +151,12 @@ def _beside(records: Sequence[Record]) -> str:
 
 def _comparison(found: Sequence[Point]) -> list[str]:
     """Eval Acc of each baseline where it has a subject's AUC, under the strongest threat."""
-    subjects = [point for name in SUBJECTS for point in curve(found, name, STRONGEST)]
+    families = sorted({p.family for p in found if p.family.split(",")[0] in SUBJECTS})
+    subjects = [point for name in families for point in curve(found, name, STRONGEST)]
     plain = curve(found, UNDEFENDED, STRONGEST)
-    others = sorted({point.family for point in found} - {*SUBJECTS, UNDEFENDED})
+    others = sorted(
+        {p.family for p in found if p.family.split(",")[0] not in (*SUBJECTS, UNDEFENDED)}
+    )
     if not subjects or not others:
         return ["Nothing to compare yet."]
     rows: list[list[str]] = []
@@ -159,14 +170,31 @@ def _comparison(found: Sequence[Point]) -> list[str]:
             cells.append("" if theirs is None else f"{100 * theirs:.1f} %")
             if theirs is not None and theirs <= mine:
                 above.append(f"{point.label} than {family} ({cells[2]} against {cells[-1]})")
+            elif better := _as_good(point, curve(found, family, STRONGEST)):
+                told = f"{100 * better['eval_acc'].mean:.1f} % at AUC {better['auc'].mean:.3f}"
+                above.append(f"{point.label} than {better.label} ({cells[2]} against {told})")
         rows.append(cells)
     verdict = (
-        "**Not more private at the same AUC:** " + "; ".join(above) + "."
+        "**Not more private at the same AUC or a higher one:** " + "; ".join(above) + "."
         if above
-        else "At the same AUC more private than each baseline, wherever both have a point."
+        else "At the same AUC more private than each baseline, wherever both have a point, and no "
+        "baseline's point is as useful and as private."
     )
     told = "Straight between measured points, no defence among them; empty: no point at that AUC."
     return [_markdown(["defence", "AUC", "Eval Acc", *others], rows), told, verdict]
+
+
+def _as_good(point: Point, line: Sequence[Point]) -> Point | None:
+    """A point of the line that is at least as useful and at least as private."""
+    return next(
+        (
+            other
+            for other in line
+            if other["auc"].mean >= point["auc"].mean
+            and other["eval_acc"].mean <= point["eval_acc"].mean
+        ),
+        None,
+    )
 
 
 def _renamed(line: Sequence[Point], family: str) -> list[Point]:

@@ -32,10 +32,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of results, and one of unfinished work that may be deleted at any time."""
+    """A folder of results, and one of work that may be deleted at any time."""
 
     folder: Path
-    work: Path  # releases of finished cells stay here, so that a new threat need not craft again
+    # releases and reconstructions stay here, so that no new threat crafts again and no new judge
+    # attacks again: 67 MB for each release of `LFW64`, 12.6 MB for each attack on it
+    work: Path
 
     def find(self, key: str) -> Record | None:
         """The record of a cell if it was measured. Raises `ResultError` for a damaged file."""

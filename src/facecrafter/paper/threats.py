@@ -8,6 +8,7 @@ from facecrafter.attacks.pixel_search import PixelSearch
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.inversion import Descent
 from facecrafter.paper.scenes import Sees
+from facecrafter.training.decoder import DecoderTraining
 
 RESTARTS = 3  # ours; paper: 1
 
@@ -23,7 +24,9 @@ class Threat:
 
 def threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
     """All three. `decoders` is how many shadow decoders the attacker has."""
-    decoder = ShadowDecoder(restarts=decoders)
+    # As the bundled decoders were trained; the bundle's own had 15 epochs.
+    training = DecoderTraining(width=64, epochs=10, bfloat16=True)
+    decoder = ShadowDecoder(restarts=decoders, training=training)
     pixels = Descent(50, 0.0125)  # ours: as far as the paper's 150 steps at 0.005, in a third
     return (
         Threat("white-box", LatentSearch(restarts=restarts, bfloat16=True)),

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.functional import normalize
 
 from facecrafter.attacks.base import AttackerView
@@ -23,7 +23,7 @@ from facecrafter.metrics.identity import feature_similarity
 from facecrafter.metrics.image import ssim
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.paper.threats import Threat, threats
-from facecrafter.randomness import permutation, stream
+from facecrafter.randomness import child, permutation, stream
 from facecrafter.types import Embeddings, Features, Images, Scores
 
 FACT = "verification"  # where a bundle's facts hold the calibration
@@ -60,9 +60,9 @@ def verify(
     images: Images,
     bundle: Bundle,
     defence: AbstractDefence,
+    rng: Generator,
     shadows: Sequence[nn.Module] = (),
     attacks: Sequence[Threat] = (),
-    seed: int = 0,
 ) -> Verification:
     """Protect photographs, attack what would be sent, and judge the reconstructions.
 
@@ -79,11 +79,11 @@ def verify(
     view = AttackerView(target.encode, encoder=target.encode, prior=prior, shadows=decoders)
     device = next(target.parameters()).device
     originals = images.to(device)
-    protector = defence.fit(offline, stream(seed, "defence")).to(device)
-    release = protector(originals, stream(seed, "defence", 0))
+    protector = defence.fit(offline, child(rng, "fit")).to(device)
+    release = protector(originals, child(rng, "protect"))
     features = release.in_order_of_images().detach()
     chosen = tuple(attacks) or threats(decoders=len(decoders))
-    faces = torch.stack([_attacked(threat, view, features, seed) for threat in chosen])
+    faces = torch.stack([_attacked(threat, view, features, rng) for threat in chosen])
     similar = torch.stack([feature_similarity(judge, each, originals) for each in faces])
     strongest = similar.argmax(dim=0)
     best = faces[strongest, torch.arange(len(images), device=device)]
@@ -141,10 +141,10 @@ def _verdict(score: float, thresholds: tuple[float, float], like: float, threat:
     return Verdict(level(score, thresholds), score, like, threat)
 
 
-def _attacked(threat: Threat, view: AttackerView, features: Features, seed: int) -> Images:
+def _attacked(threat: Threat, view: AttackerView, features: Features, rng: Generator) -> Images:
     if threat.sees == "black-box":
         view = AttackerView(view.query, shadows=view.shadows)
-    inverter = threat.attack.fit(view, stream(seed, "attack", threat.name)).to(features.device)
+    inverter = threat.attack.fit(view, child(rng, "attack", threat.name)).to(features.device)
     return inverter(features).detach().clamp(0, 1)
 
 

@@ -1,6 +1,5 @@
-"""Unfinished work, piece by piece on the disk, so that a killed run goes on where it was."""
+"""Releases and reconstructions, piece by piece on the disk: a killed run goes on where it was."""
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,10 +39,6 @@ class Work:
             seconds = torch.tensor(done.seconds, dtype=torch.float64)
             write_whole(path, to_bytes({"value": value, "seconds": seconds}))
         return done
-
-    def forget(self) -> None:
-        """Delete the pieces."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _read(path: Path) -> Piece | None:

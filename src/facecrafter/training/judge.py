@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from facecrafter.data.faces import Faces
 from facecrafter.models.judge import Judge
 from facecrafter.randomness import stream
-from facecrafter.training.batches import batch_of, varied
+from facecrafter.training.batches import batch_of, degraded, varied
 from facecrafter.training.loop import Job, Losses, one_cycle, run, set_rate, shuffled
 from facecrafter.training.precision import mixed
 
@@ -57,6 +57,7 @@ class JudgeTraining:
             chosen = shuffled(len(faces), self.batch, i, lambda e: stream(seed, "judge", e))
             images = batch_of(faces, chosen, torch.device(device))
             images = varied(images, stream(seed, "judge view", i), light=0.2)
+            images = degraded(images, stream(seed, "judge degraded", i))
             with mixed(images.device, self.bfloat16):
                 logits = judge(images)
             wanted = truth[chosen].to(device)

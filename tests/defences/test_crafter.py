@@ -1,0 +1,486 @@
+"""Algorithm 1 on linear networks, where each of its gradients has a closed form."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from facecrafter.defences.base import AbstractProtector, Offline
+from facecrafter.defences.crafter import Crafter, Crafting
+from facecrafter.defences.opponents import AbstractGame, LatentOpponent, PixelOpponent
+from facecrafter.defences.privacy import (
+    AbstractDistance,
+    AbstractMeasure,
+    AssignedDistance,
+    CriticDistance,
+)
+from facecrafter.errors import DataError, FacecrafterError, NotProtected, SettingError
+from facecrafter.implicit import (
+    AbstractLinearSolver,
+    ConjugateGradient,
+    Lanczos,
+    Neumann,
+    published_scale,
+)
+from facecrafter.inversion import Descent, Momentum, squared
+from facecrafter.randomness import stream
+from facecrafter.types import Features, Images, Scores
+from linear_networks import (
+    ExactSearch,
+    Fixed,
+    FixedMeasure,
+    Linear,
+    LinearAmortiser,
+    LinearCritic,
+    LinearPrior,
+    Network,
+    linear_network,
+    photographs,
+    targets,
+)
+
+IMAGES = 4
+
+
+def exact(network: Network, **settings: Any) -> LatentOpponent:
+    """The simulated attacker with z* by its formula."""
+    search = ExactSearch(network)
+    return LatentOpponent(begin_with=search, follow=search, **settings)
+
+
+def crafted(
+    recipe: Crafter, offline: Offline, images: Images | None = None, seed: int = 0
+) -> Features:
+    """Released features, in the order of the images."""
+    protector = recipe.fit(offline, stream(seed, "fit"))
+    images = photographs(IMAGES) if images is None else images
+    return protector(images, stream(seed, "defence")).in_order_of_images()
+
+
+def steps_of(recipe: Crafter, offline: Offline, images: Images) -> Iterator[Crafting]:
+    protector: Any = recipe.fit(offline, stream(0, "fit"))
+    return protector.craft(images, stream(0, "defence"))
+
+
+def after_one_move(
+    network: Network, solver: AbstractLinearSolver, beta: float
+) -> tuple[AbstractGame, Tensor, Features]:
+    """A game after one move from moved features; the gradient it used; the features before."""
+    game: Any = exact(network, solver=solver).begin(
+        network.offline(), photographs(IMAGES), stream(0, "game")
+    )
+    game.features += torch.randn(
+        game.raw.shape, generator=stream(0, "moved"), dtype=torch.float64
+    )  # so that L_u has a gradient
+    before = game.features.clone()
+    game.move(FixedMeasure(targets(network)).of(game.seen()), beta, 0.0)
+    return game, game.features.grad, before
+
+
+def objective(network: Network, features: Features, raw: Features, beta: float) -> Scores:
+    """L_p(G(z*(F))) + beta L_u(F) of each image, z* solved anew."""
+    faces = network.prior(network.best(features))
+    privacy = FixedMeasure(targets(network)).of(faces)
+    return privacy + beta * (features - raw).flatten(1).square().mean(dim=1)
+
+
+NEARLY_EXACT = (
+    ConjugateGradient(products=5, ridge=0.0, tolerance=0.0),
+    Lanczos(products=5, terms=150, alpha=0.1),
+    Neumann(terms=150, alpha=0.1),
+)
+nearly_exact = pytest.mark.parametrize("solver", NEARLY_EXACT, ids=repr)
+
+
+@nearly_exact
+@pytest.mark.parametrize("beta", [0.0, 0.7])
+def test_gradient_is_the_closed_form(solver: AbstractLinearSolver, beta: float) -> None:
+    """dL_p/dF = M (M' M)^-1 dL_p/dz*, plus 2 beta (F - Enc(X)) / elements."""
+    network = linear_network()
+    game, gradient, before = after_one_move(network, solver, beta)
+    faces = network.prior(network.best(before))
+    slope = (2 * (faces - targets(network)) / faces[0].numel()).flatten(1) @ network.prior.matrix
+    moved = before - game.raw
+    expected = (slope @ torch.linalg.pinv(network.matrix)).view_as(moved)
+    expected = expected + 2 * beta * moved / moved[0].numel()
+    assert (expected.flatten(1).norm(dim=1) > 1e-3).all()
+    torch.testing.assert_close(gradient, expected, rtol=1e-8, atol=1e-12)
+
+
+@nearly_exact
+def test_gradient_is_that_of_finite_differences_through_a_solved_argmin(
+    solver: AbstractLinearSolver,
+) -> None:
+    network, beta, small = linear_network(), 0.7, 1e-4
+    game, gradient, before = after_one_move(network, solver, beta)
+    for number in range(5):
+        rng = stream(number, "direction")
+        way = torch.randn(before.shape, generator=rng, dtype=torch.float64)
+        above, below = (
+            objective(network, before + sign * small * way, game.raw, beta) for sign in (1, -1)
+        )
+        along = (gradient * way).flatten(1).sum(dim=1)
+        torch.testing.assert_close(along, (above - below) / (2 * small), rtol=1e-6, atol=1e-9)
+
+
+@nearly_exact
+def test_first_step_of_adam_goes_against_the_gradient(solver: AbstractLinearSolver) -> None:
+    game, gradient, before = after_one_move(linear_network(), solver, 0.7)
+    expected = before - 0.1 * gradient / (gradient.abs() + 1e-8)
+    torch.testing.assert_close(game.features, expected)
+
+
+def test_first_step_of_the_whole_crafter_is_that_of_the_game() -> None:
+    """`craft` hands L_p, beta and the features on: the same step by formulas alone."""
+    network, images = linear_network(), photographs(IMAGES)
+    opponent = exact(network, solver=NEARLY_EXACT[0])
+    recipe = Crafter(0.7, 1, opponent, Fixed(targets(network)))
+    raw = network.enc(images)
+    faces = network.prior(network.best(raw))
+    slope = (2 * (faces - targets(network)) / faces[0].numel()).flatten(1) @ network.prior.matrix
+    gradient = (slope @ torch.linalg.pinv(network.matrix)).view_as(raw)
+    expected = raw - 0.1 * gradient / (gradient.abs() + 1e-8)
+    torch.testing.assert_close(crafted(recipe, network.offline()), expected)
+
+
+@pytest.mark.parametrize("solver", NEARLY_EXACT[1:], ids=repr)
+def test_converged_solvers_craft_the_same_feature(solver: AbstractLinearSolver) -> None:
+    network = linear_network()
+    distance = Fixed(targets(network))
+
+    def features(solver: AbstractLinearSolver) -> Features:
+        recipe = Crafter(0.01, 8, exact(network, solver=solver), distance)
+        return crafted(recipe, network.offline())
+
+    torch.testing.assert_close(features(solver), features(NEARLY_EXACT[0]), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(("products", "tolerance"), [(2, 2e-2), (3, 1e-3), (4, 1e-4)])
+def test_few_lanczos_products_replace_the_published_series(products: int, tolerance: float) -> None:
+    """At alpha lambda_max = 0.01, as on real features (FACTS, section 4), and 120 terms.
+
+    The crafted features of 6 outer steps differ by less than the tolerance times the way that
+    the published series moved them. With one product they differ by far more.
+    """
+    network = linear_network(latent_dim=32)
+    largest = 2 * torch.linalg.matrix_norm(network.matrix, ord=2).item() ** 2  # of J' J, doubled
+    alpha = 0.01 / largest
+
+    def features(solver: AbstractLinearSolver) -> Features:
+        recipe = Crafter(0.01, 6, exact(network, solver=solver), Fixed(targets(network)))
+        return crafted(recipe, network.offline())
+
+    published = features(Neumann(120, alpha))
+    moved = (published - network.enc(photographs(IMAGES))).flatten(1).norm(dim=1)
+    few = features(Lanczos(products, 120, alpha))
+    assert ((few - published).flatten(1).norm(dim=1) < tolerance * moved).all()
+    one = features(Lanczos(1, 120, alpha))
+    assert ((one - published).flatten(1).norm(dim=1) > 2e-2 * moved).all()
+
+
+def test_latent_opponent_lowers_the_objective_against_a_search() -> None:
+    """The default parts, with a real search for z*, not its formula."""
+    network, images = linear_network(), photographs(IMAGES)
+    recipe = Crafter(0.01, 40, LatentOpponent(), Fixed(targets(network)))
+    steps = list(steps_of(recipe, network.offline(), images))
+    raw = network.enc(images)
+    start = objective(network, raw, raw, 0.01)
+    end = objective(network, steps[-1].features, raw, 0.01)
+    assert (end < 0.5 * start).all()
+    torch.testing.assert_close(steps[-1].utility, (steps[-1].features - raw).pow(2).mean((1, 2, 3)))
+
+
+def losses_of(steps: list[Crafting], beta: float) -> list[float]:
+    """Sum over images of L_p + beta L_u at the start of each step."""
+    before = [torch.zeros_like(steps[0].utility), *(step.utility for step in steps[:-1])]
+    return [
+        (step.privacy + beta * utility).sum().item()
+        for step, utility in zip(steps, before, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.01, 1.0])
+def test_pixel_opponent_lowers_the_objective(beta: float) -> None:
+    network, images = linear_network(), photographs(IMAGES)
+    recipe = Crafter(beta, 40, PixelOpponent(0.01))
+    losses = losses_of(list(steps_of(recipe, network.offline(), images)), beta)
+    # Where F = Enc(X) is nearly best already (beta = 1), the first step can only lose a little.
+    assert losses[-1] < (0.7 if beta < 1 else 1.0) * losses[0]
+    rises = [later - earlier for earlier, later in pairwise(losses) if later > earlier]
+    assert sum(rises) < 0.1 * losses[0]
+
+
+def test_pixel_opponent_releases_the_feature_of_an_image() -> None:
+    """F = Enc(x) with x in 0 to 1, also where the descent pushes out of it."""
+    network = linear_network()
+    outside = Fixed(torch.where(photographs(IMAGES, seed=5) < 0.5, -3.0, 4.0).double())
+    features = crafted(Crafter(0.0, 60, PixelOpponent(0.05), outside), network.offline())
+    flat = features.flatten(1) - network.enc.shift
+    pixels = torch.linalg.solve(network.enc.matrix, flat.T).T
+    assert pixels.min() > -1e-9
+    assert pixels.max() < 1 + 1e-9
+    assert pixels.min() < 1e-6  # it did push
+    assert pixels.max() > 1 - 1e-6
+
+
+def test_pixel_opponent_follows_the_gradient_of_the_objective() -> None:
+    """One step is rate x sign of dL_p/dx + beta dL_u/dx; at the start L_u has no gradient."""
+    network, images = linear_network(), photographs(IMAGES).clamp(0.1, 0.9)
+    recipe = Crafter(0.3, 1, PixelOpponent(0.01), Fixed(targets(network)))
+    slope = 2 * (images - targets(network)) / images[0].numel()
+    expected = network.enc(images - 0.01 * slope / (slope.abs() + 1e-8))
+    torch.testing.assert_close(crafted(recipe, network.offline(), images), expected)
+
+
+def test_pixel_opponent_balances_privacy_against_beta_times_utility() -> None:
+    """At the end (I + beta A'A) x = target + beta A'A X: the minimum of a quadratic."""
+    network, images, beta = linear_network(), photographs(IMAGES) * 0.2 + 0.4, 0.5
+    near = Fixed(photographs(IMAGES, seed=9) * 0.2 + 0.4)  # far from 0 and 1: no clamping
+    features = crafted(Crafter(beta, 400, PixelOpponent(0.01), near), network.offline(), images)
+    gram = network.enc.matrix.T @ network.enc.matrix
+    system = torch.eye(len(gram), dtype=torch.float64) + beta * gram
+    wanted = near.targets.flatten(1) + beta * images.flatten(1) @ gram
+    pixels = torch.linalg.solve(system, wanted.T).T.view_as(images)
+    torch.testing.assert_close(features, network.enc(pixels), rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("opponent", ["pixel", "latent"])
+def test_larger_beta_keeps_more_utility_and_less_privacy(opponent: str) -> None:
+    network, images = linear_network(), photographs(IMAGES)
+    goal = Fixed(targets(network))
+    raw = network.enc(images)
+    trade: list[tuple[float, float]] = []
+    for beta in (0.003, 0.05, 1.0):
+        against = PixelOpponent(0.02) if opponent == "pixel" else exact(network, rate=0.02)
+        steps = list(steps_of(Crafter(beta, 60, against, goal), network.offline(), images))
+        utility = (steps[-1].features - raw).square().mean().item()
+        trade.append((utility, steps[-1].privacy.sum().item()))
+    utilities, privacies = zip(*trade, strict=True)
+    assert utilities[0] > 1.1 * utilities[1] > 1.1**2 * utilities[2] > 0
+    assert privacies[0] < privacies[1] < privacies[2]
+
+
+INDEPENDENT = (PixelOpponent(), "latent")
+
+
+@pytest.mark.parametrize("opponent", INDEPENDENT, ids=repr)
+def test_an_image_is_crafted_alike_alone_and_in_a_batch(opponent: PixelOpponent | str) -> None:
+    """With the average faces fixed nothing ties the images together."""
+    network, images, goals = linear_network(), photographs(IMAGES), targets(linear_network())
+    against = exact(network) if isinstance(opponent, str) else opponent
+    together = crafted(Crafter(0.01, 6, against, Fixed(goals)), network.offline())
+    for i in range(IMAGES):
+        one = Crafter(0.01, 6, against, Fixed(goals[i : i + 1]))
+        alone = crafted(one, network.offline(), images[i : i + 1])
+        torch.testing.assert_close(alone, together[i : i + 1], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("opponent", INDEPENDENT, ids=repr)
+def test_the_assignment_alone_ties_images_together(opponent: PixelOpponent | str) -> None:
+    """Neighbours matter through which average face is left over, and in no other way."""
+    network, images = linear_network(), photographs(IMAGES)
+    against = exact(network) if isinstance(opponent, str) else opponent
+    recipe = Crafter(0.01, 6, against)
+    together = crafted(recipe, network.offline(), images)
+    # In another order each image gets the average face that it got before ...
+    turned = crafted(recipe, network.offline(), images.flip(0)).flip(0)
+    torch.testing.assert_close(turned, together, rtol=1e-9, atol=1e-9)
+    # ... and against other neighbours its result is one of those that a fixed face gives.
+    others = torch.cat([images[:1], photographs(IMAGES - 1, seed=7)])
+    first = crafted(recipe, network.offline(), others)[:1]
+    average = _average_of(recipe, network)
+    by_face = torch.cat(
+        [
+            crafted(replace(recipe, distance=_Given(face[None])), network.offline(), images[:1])
+            for face in average
+        ]
+    )
+    for result in (first, together[:1]):
+        assert squared(by_face - result).min() < 1e-12
+        assert (squared(by_face - result) > 1e-3).sum() == IMAGES - 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Given(AbstractDistance):
+    """`AssignedDistance` to a face that is given."""
+
+    faces: Images
+
+    def begin(self, offline: Offline, faces: Images, rng: torch.Generator) -> AbstractMeasure:
+        measure: Any = AssignedDistance().begin(offline, faces, rng)
+        return replace(measure, assigned=self.faces)
+
+
+def _average_of(recipe: Crafter, network: Network) -> Images:
+    """The average faces that `crafted` deals out."""
+    drawn: list[Images] = []
+
+    class Watched(AssignedDistance):
+        def begin(self, offline: Offline, faces: Images, rng: torch.Generator) -> AbstractMeasure:
+            measure: Any = super().begin(offline, faces, rng)
+            drawn.append(measure.assigned)
+            return measure
+
+    crafted(replace(recipe, steps=1, distance=Watched()), network.offline())
+    return drawn[0]
+
+
+def test_as_published_carries_the_authors_numbers() -> None:
+    """FACTS, section 1; each written out, so that a changed default is noticed."""
+    recipe = Crafter.as_published()
+    assert (recipe.beta, recipe.steps) == (1.0, 450)
+    opponent = recipe.opponent
+    assert isinstance(opponent, LatentOpponent)
+    assert (opponent.rate, opponent.start) == (0.01, "amortiser")
+    assert opponent.solver == Neumann(terms=120, alpha=0.001)
+    search = Momentum(steps=80, rate=5e-3, momentum=0.9, scale=100.0)
+    assert opponent.begin_with == opponent.follow == search
+    assert opponent.scale == 2000 / (128 * 64 * 16 * 16)
+    assert recipe.distance == CriticDistance(
+        steps=10, minibatch=32, rate=5e-4, penalty=20.0, steep=40.0, width=64, trained=False
+    )
+
+
+def test_as_published_takes_beta_and_the_size_of_a_feature() -> None:
+    recipe = Crafter.as_published(0.5, 128 * 16 * 16)
+    assert isinstance(recipe.opponent, LatentOpponent)
+    assert recipe.beta == 0.5
+    assert recipe.opponent.scale == published_scale(128, 128 * 16 * 16) == 2000 / 2**22
+
+
+class _Enlarged(nn.Module):
+    """z -> a smooth face of 64 pixels; and a face back to a feature of 3 x 16 x 16."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__()
+        self.matrix = matrix
+
+    def forward(self, latents: Tensor) -> Tensor:
+        small = (latents @ self.matrix).view(-1, 3, 8, 8)
+        return (0.5 + nn.functional.interpolate(small, size=64)).clamp(0, 1)
+
+
+def large_offline() -> Offline:
+    """As large as the critic of Table XI wants it, but cheap."""
+    matrix = 0.1 * torch.randn(5, 3 * 8 * 8, generator=stream(0, "enlarged"))
+    amortiser = Linear(torch.randn(5, 3 * 16 * 16, generator=stream(1, "amortiser")) / 30, 0, (5,))
+    return Offline(nn.AvgPool2d(4), LinearPrior(5, _Enlarged(matrix)), LinearAmortiser(amortiser))
+
+
+def large_photographs(count: int = IMAGES) -> Images:
+    return photographs(count * 64).float().view(count, 3, 64, 64)
+
+
+def published_briefly() -> Crafter:
+    recipe = Crafter.as_published(1.0, 3 * 16 * 16)
+    return replace(recipe, steps=2, distance=replace(recipe.distance, width=8))
+
+
+def test_as_published_crafts() -> None:
+    offline, images = large_offline(), large_photographs()
+    features = crafted(published_briefly(), offline, images)
+    moved = (features - offline.encode(images)).abs()
+    assert moved.max() <= 0.02 + 1e-6  # two steps of Adam at rate 0.01
+    assert (moved.flatten(1).max(dim=1).values > 0.015).all()
+
+
+def test_as_published_needs_an_amortiser() -> None:
+    offline = replace(large_offline(), amortiser=None)
+    with pytest.raises(SettingError, match="amortiser"):
+        crafted(published_briefly(), offline, large_photographs())
+
+
+def test_a_batch_of_one_is_too_small_for_a_critic() -> None:
+    with pytest.raises(DataError, match="too small for a critic"):
+        crafted(published_briefly(), large_offline(), large_photographs(1))
+
+
+def test_a_trained_critic_has_to_be_there() -> None:
+    recipe = Crafter(steps=1, distance=CriticDistance(trained=True))
+    with pytest.raises(SettingError, match="trained=True"):
+        crafted(recipe, linear_network().offline())
+
+
+def test_a_trained_critic_is_used_and_left_as_it_is() -> None:
+    offline, critic = linear_network().offline(), LinearCritic(3 * 8 * 8).double()
+    before = {name: value.clone() for name, value in critic.state_dict().items()}
+    offline = replace(offline, critic=critic.requires_grad_(False))
+    recipe = Crafter(steps=3, distance=CriticDistance(steps=2, minibatch=2, trained=True))
+    one = crafted(recipe, offline)
+    assert all(torch.equal(before[name], value) for name, value in critic.state_dict().items())
+    for value in critic.parameters():
+        value.mul_(-1)
+    assert not torch.equal(crafted(recipe, offline), one)
+
+
+@pytest.mark.parametrize("opponent", INDEPENDENT, ids=repr)
+def test_craft_yields_once_for_each_step(opponent: PixelOpponent | str) -> None:
+    network = linear_network()
+    against = exact(network) if isinstance(opponent, str) else opponent
+    steps = list(steps_of(Crafter(0.01, 7, against), network.offline(), photographs(IMAGES)))
+    assert len(steps) == 7
+    assert all(step.privacy.shape == step.utility.shape == (IMAGES,) for step in steps)
+    assert not any(step.privacy.requires_grad for step in steps)
+    assert steps[-1].privacy.sum() < steps[0].privacy.sum()
+
+
+def test_the_caller_can_stop_crafting_and_keep_what_it_has() -> None:
+    calls: list[int] = []
+    network = linear_network()
+    enc = network.enc
+
+    def counted(images: Images) -> Features:
+        calls.append(len(images))
+        return enc(images)
+
+    offline = replace(network.offline(), encode=counted)
+    steps = list(islice(steps_of(Crafter(0.01, 1000), offline, photographs(IMAGES)), 3))
+    assert len(calls) == 1 + 2 * 3  # raw features, then two passes for each step
+    assert torch.isfinite(steps[-1].features).all()
+    assert (steps[-1].utility > 0).all()
+
+
+def spoilt(network: Network) -> Network:
+    matrix = network.enc.matrix.clone()
+    matrix[0, 0] = torch.nan
+    return replace(network, enc=Linear(matrix, network.enc.shift, network.enc.shape))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "error"),
+    [
+        (Crafter(steps=2), NotProtected),
+        (Crafter(steps=2, opponent=LatentOpponent(Descent(2).rate)), FacecrafterError),
+    ],
+    ids=["pixel", "latent"],
+)
+def test_weights_that_are_not_numbers_release_nothing(
+    recipe: Crafter, error: type[FacecrafterError]
+) -> None:
+    network = spoilt(linear_network())
+    protector: AbstractProtector = recipe.fit(network.offline(), stream(0, "fit"))
+    with pytest.raises(error):
+        protector(photographs(IMAGES), stream(0, "defence"))
+
+
+@pytest.mark.parametrize(
+    "setting", [{"beta": -1.0}, {"beta": float("nan")}, {"steps": 0}], ids=repr
+)
+def test_settings_out_of_range_are_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match=next(iter(setting))):
+        Crafter(**setting)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"rate": 0.0}, {"rate": float("nan")}, {"scale": 0.0}, {"start": "nowhere"}]
+)
+def test_opponents_refuse_settings_out_of_range(setting: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match=next(iter(setting))):
+        LatentOpponent(**setting)
+    if "rate" in setting:
+        with pytest.raises(SettingError, match="rate"):
+            PixelOpponent(**setting)

@@ -1,0 +1,34 @@
+"""What counts as the same code."""
+
+from facecrafter.paper.provenance import code, without_comments
+
+CODE = '''"""Module."""
+import a  # why
+
+
+class B:
+    """Says
+    more than one line."""
+
+    c = "# no comment"  # ours
+
+    def d(self):
+        """Says."""
+        return """kept"""
+'''
+
+
+def test_comments_docstrings_and_empty_lines_are_left_out() -> None:
+    kept = 'import a\nclass B:\n    c = "# no comment"\n    def d(self):\n        return """kept"""'
+    assert without_comments(CODE) == kept
+
+
+def test_what_runs_is_told_apart() -> None:
+    assert without_comments(CODE.replace("Says", "Tells")) == without_comments(CODE)
+    assert without_comments(CODE.replace("kept", "changed")) != without_comments(CODE)
+
+
+def test_parts_of_the_package() -> None:
+    parts = [code(), code("attacks"), code("defences"), code("inversion"), code("attacks", "wire")]
+    assert len(set(parts)) == len(parts)
+    assert code("nothing") == code("nothing either")
