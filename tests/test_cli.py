@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from command_line import Run
 from facecrafter import wire
 from facecrafter.commands import files, prepared, protect
 from facecrafter.defences import crafter
-from facecrafter.defences.base import Release
-from facecrafter.types import Images
+from facecrafter.defences.base import Release, straight
+from facecrafter.types import Features, Images
 from small_bundle import QUICK, make_bundle, make_photographs, picture
 
 
@@ -202,6 +203,62 @@ def test_not_finite_features_are_never_written(
     assert code == 3
     assert "finite" in err
     assert not Path("features.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda raw: raw * 1.05,
+        lambda raw: torch.cat([raw[:1], raw[1:] * 2]),  # one of them left as it was
+        lambda raw: raw[:, :, :8],
+    ],
+    ids=["a little", "one not at all", "another shape"],
+)
+def test_features_that_were_hardly_moved_are_never_written(
+    run: Run,
+    photos: Path,
+    bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Features], Features],
+) -> None:
+    def leaks(self: crafter._Crafter, images: Images, rng: Generator) -> Release:
+        return Release(spoil(self.offline.encode(images).detach()), straight(images))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crafter._Crafter, "protect", leaks)
+        code, out, err = protected(run, photos, bundle, "--memory", "memory.db")
+    assert code == 3
+    assert "nothing was written" in err
+    assert not out
+    assert not Path("features.safetensors").exists()
+    assert protected(run, photos, bundle, "--memory", "memory.db")[0] == 0  # nor remembered
+
+
+def test_a_photograph_without_a_feature_is_noticed(
+    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = protect._each_batch
+    monkeypatch.setattr(protect, "_each_batch", lambda *given: each(*given)[1:])
+    code, _, err = protected(run, photos, bundle)
+    assert code == 3
+    assert "3 features for 4 photographs" in err
+    assert not Path("features.safetensors").exists()
+
+
+def test_every_batch_gets_random_numbers_of_its_own(
+    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[float] = []
+    craft = crafter._Crafter.protect
+
+    def noted(self: crafter._Crafter, images: Images, rng: Generator) -> Release:
+        drawn.append(torch.rand((), generator=rng).item())
+        return craft(self, images, rng)
+
+    monkeypatch.setattr(protect, "BATCH", 1)
+    monkeypatch.setattr(crafter._Crafter, "protect", noted)
+    assert protected(run, photos, bundle, "--seed", "0")[0] == 0
+    assert len(set(drawn)) == 4
 
 
 def test_a_full_disk_leaves_what_was_there(

@@ -6,29 +6,38 @@ from typing import Annotated
 
 import torch
 import tyro
+from torch import Tensor
 
 from facecrafter import wire
 from facecrafter.commands.common import AbstractCommand, Outcome, UsageError
 from facecrafter.commands.files import Photos, gather, photographs, write
 from facecrafter.commands.prepared import DEFAULT, prepare
+from facecrafter.defences.base import (
+    AbstractDefence,
+    AbstractProtector,
+    Encode,
+    Offline,
+    Release,
+)
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.remembered import Remembered
 from facecrafter.errors import NotProtected, NumericalError
 from facecrafter.progress import progress
 from facecrafter.randomness import child, permutation
-from facecrafter.types import Features
+from facecrafter.types import Features, Images
 
 BATCH = 64  # photographs crafted together; paper, VI-E
+LEAST = 0.1  # of |Enc(x)|, by which a released feature differs from Enc(x); ours
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protect(AbstractCommand):
     """Turn photographs of faces into protected features, in a random order.
 
-    Reads the photographs, moves each one's feature by Crafter (Algorithm 1) until whoever inverts
-    it sees another face, and writes a safetensors file that holds the features and nothing else:
-    no name, no order, no metadata. With --memory a photograph that was protected before gets the
-    very same feature again, so that repeated releases cannot be averaged. Nothing is written
+    Reads the photographs, moves each one's feature by --steps steps of Crafter, so that whoever
+    inverts it sees somebody else, and writes a safetensors file that holds the features and nothing
+    else: no name, no order, no metadata. With --memory a photograph that was protected before gets
+    the very same feature again, so that repeated releases cannot be averaged. Nothing is written
     unless every photograph could be read and protected.
 
     Example: facecrafter protect photos --bundle bundles/lfw64 --out features.safetensors
@@ -49,14 +58,16 @@ class Protect(AbstractCommand):
         ready = prepare(self.bundle, self.common.torch_device())
         images = photographs(gather(self.photos), ready.size, self.find_faces).to(ready.device)
         rng = self.common.secret_rng("protect")
-        defence = Remembered(self.crafter, self.memory)
+        defence = Remembered(Moved(self.crafter), self.memory)
         protector = defence.fit(ready.offline(), rng)
         try:
-            features = _each_batch(protector, images, rng)
+            features = _each_batch(protector, ready.encode, images, rng)
         except NumericalError as error:
             raise NotProtected(f"{error} Nothing was written.") from error
         # shuffled last, and over all photographs: remembering puts rows in order again
-        features = features[permutation(len(features), rng).to(features.device)]
+        order = permutation(len(images), rng)
+        _require_all(features, order, images)
+        features = features[order.to(features.device)]
         write(self.out, wire.dumps(features.float()))
         shape = tuple(features.shape[1:])
         return Outcome(
@@ -66,11 +77,65 @@ class Protect(AbstractCommand):
         )
 
 
-def _each_batch(protector: torch.nn.Module, images: torch.Tensor, rng: torch.Generator) -> Features:
+@dataclass(frozen=True)
+class Moved(AbstractDefence):
+    """Another defence, whose nearly plain features are refused before they are remembered."""
+
+    defence: AbstractDefence
+
+    def fit(self, offline: Offline, rng: torch.Generator) -> AbstractProtector:
+        return _Moved(self.defence.fit(offline, rng), offline.encode)
+
+
+class _Moved(AbstractProtector):
+    def __init__(self, protector: AbstractProtector, encode: Encode) -> None:
+        super().__init__()
+        self.protector, self.encode = protector, encode
+
+    def protect(self, images: Images, rng: torch.Generator) -> Release:
+        release = self.protector(images, rng)
+        require_moved(release.in_order_of_images(), self.encode, images)
+        return release
+
+
+def require_moved(features: Tensor, encode: Encode, images: Images) -> None:
+    """Raise `NotProtected` unless each feature differs from Enc(x) by `LEAST` of its length.
+
+    Phrased so that what is not a number fails.
+    """
+    with torch.no_grad():
+        raw = encode(images)
+    if features.shape != raw.shape:
+        raise NotProtected(
+            f"features of shape {tuple(features.shape)} for an encoder of {tuple(raw.shape)}: "
+            "nothing was written. Is the memory that of another bundle?"
+        )
+    moved = (features - raw).flatten(1).norm(dim=1) / raw.flatten(1).norm(dim=1)
+    if not bool((moved >= LEAST).all()):
+        raise NotProtected(
+            f"a feature was moved by {moved.min().item():.3f} of its length, less than {LEAST}: it "
+            "is nearly the plain one, so nothing was written. Lower --beta or give more --steps."
+        )
+
+
+def _require_all(features: Tensor, order: Tensor, images: Tensor) -> None:
+    """A feature for every photograph, each once."""
+    if len(features) != len(images) or order.sort().values.tolist() != list(range(len(images))):
+        raise NotProtected(
+            f"{len(features)} features for {len(images)} photographs, or one of them twice: "
+            "nothing was written. This is a mistake in the program: please report it."
+        )
+
+
+def _each_batch(
+    protector: torch.nn.Module, encode: Encode, images: Images, rng: torch.Generator
+) -> Features:
     pieces = []
     with progress("protecting", len(images)) as advance:
         for i, batch in enumerate(images.split(BATCH)):
             own = child(rng, "batch", i)  # else all batches would get the same average faces
-            pieces.append(protector(batch, own).in_order_of_images())
+            features = protector(batch, own).in_order_of_images()
+            require_moved(features, encode, batch)  # also of what was remembered
+            pieces.append(features)
             advance(len(batch))
     return torch.cat(pieces)

@@ -25,6 +25,16 @@ SCALE = 2  # stored pixels for each pixel of a face; ours
 Means = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """The trade-off on LFW, or why it cannot be shown."""
+
+    picture: str | None = None  # data URI
+    panels: tuple[str, ...] = ()  # attacks
+    faces: str = ""  # how many photographs
+    problem: str | None = None
+
+
 def summary(found: Findings) -> dict[str, dict[str, dict[str, float]]]:
     """Mean SSIM and FSIM over faces, by release and attack."""
     return {
@@ -63,16 +73,6 @@ def as_html(
         measured=measured,
         own_photographs=own_photographs,
     )
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The trade-off on LFW, or why it cannot be shown."""
-
-    picture: str | None = None  # data URI
-    panels: tuple[str, ...] = ()  # attacks
-    faces: str = ""  # how many photographs
-    problem: str | None = None
 
 
 def measured_tradeoff(results: Path, out: Path) -> Measured | None:

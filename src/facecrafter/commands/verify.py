@@ -10,19 +10,19 @@ import tyro
 from facecrafter.bundle import load
 from facecrafter.commands.common import OK, UNSAFE, AbstractCommand, Outcome, UsageError
 from facecrafter.commands.files import Photos, gather, photographs
-from facecrafter.commands.prepared import DEFAULT, image_size, in_project
-from facecrafter.commands.protect import BATCH
+from facecrafter.commands.prepared import DEFAULT, image_size, in_project, shadows_of
+from facecrafter.commands.protect import BATCH, Moved
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.remembered import Remembered
-from facecrafter.paper.verify import Verdict, verify
+from facecrafter.errors import NotProtected, NumericalError
+from facecrafter.paper.verify import Verdict, confuses, meaning, thresholds, verify, worst
 from facecrafter.progress import progress
 from facecrafter.randomness import child
 
-MEANING = {  # of the strongest attack; from good to bad
-    "hidden": "it got no closer to the person than two different people usually are",
-    "at risk": "it got closer to the person than two different people usually are",
-    "recognisable": "it got as close to the person as two photographs of one person usually are",
-}
+DOUBT = (
+    " The judge of this bundle confuses some people: to it some pairs of two people are more alike "
+    "than some pairs of photographs of one person, so look at the faces yourself."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +30,10 @@ class Verify(AbstractCommand):
     """Protect your photographs, attack the features as an adversary would, and say what is left.
 
     For each photograph the identity similarity and SSIM of the strongest of the white-box,
-    black-box and hybrid attacks, then one verdict, that of the worst photograph. With --memory the
-    features are those that protect releases. The exit code is 0 only if all faces are hidden, else
-    3. Hidden from these attacks is not hidden from every attack.
+    black-box and hybrid attacks, on the plain feature and on the protected one, then one verdict,
+    that of the worst photograph. Where the attacks cannot break even the plain feature, the verdict
+    is "cannot tell". With --memory the features are those that protect releases. The exit code is 0
+    only if all faces are hidden, else 3. Hidden from these attacks is not hidden from every attack.
 
     Example: facecrafter verify photos --bundle bundles/lfw64
     """
@@ -46,34 +47,45 @@ class Verify(AbstractCommand):
     def run(self) -> Outcome:
         if not self.photos:
             raise UsageError("name the photographs, or a folder: facecrafter verify PHOTOS")
-        bundle = load(in_project(self.bundle), self.common.torch_device())
-        files = gather(self.photos)
+        if self.memory is not None and self.common.seed is not None:
+            # what is remembered is released later: nobody may be able to repeat the crafting
+            raise UsageError("--seed would make what --memory keeps guessable: leave out one.")
+        device = self.common.torch_device()
+        bundle = load(in_project(self.bundle), device)
+        shadows = [load(folder, device).need("decoder") for folder in shadows_of(self.bundle)]
+        files, limits = gather(self.photos), thresholds(bundle.facts)
         images = photographs(files, image_size(bundle), self.find_faces)
-        # what is remembered is released later: nobody may be able to repeat the crafting
-        rng = self.common.secret_rng("verify")
+        rng, defence = (
+            self.common.secret_rng("verify"),
+            Remembered(Moved(self.crafter), self.memory),
+        )
         verdicts: list[Verdict] = []
         with progress("attacking", len(images)) as advance:
             for i, batch in enumerate(images.split(BATCH)):
-                defence = Remembered(self.crafter, self.memory)
-                found = verify(batch, bundle, defence, child(rng, "batch", i))
-                verdicts += found.verdicts
+                own = child(rng, "batch", i)
+                try:
+                    verdicts += verify(batch, bundle, defence, own, shadows).verdicts
+                except NumericalError as error:
+                    raise NotProtected(f"{error} Nothing can be said of these faces.") from error
                 advance(len(batch))
-        worst = max(verdicts, key=lambda verdict: list(MEANING).index(verdict.level)).level
+        found = worst(verdicts)
         rows = [
             {"photograph": file.name, **asdict(verdict)}
             for file, verdict in zip(files, verdicts, strict=True)
         ]
-        last = f"Verdict: {worst}. The strongest attack: {MEANING[worst]}."
-        text = f"{_table(files, verdicts)}\n\n{last}"
-        facts = {"verdict": worst, "photographs": rows}
-        return Outcome(text, facts, OK if worst == "hidden" else UNSAFE)
+        last = f"Verdict: {found}. The strongest attack: {meaning(found, limits)}."
+        text = f"{_table(files, verdicts)}\n\n{last}{DOUBT * confuses(limits)}"
+        facts = {"verdict": found, "judge_confuses": confuses(limits), "photographs": rows}
+        return Outcome(text, facts, OK if found == "hidden" else UNSAFE)
 
 
 def _table(files: Sequence[Path], verdicts: Sequence[Verdict]) -> str:
+    """Plain -> protected."""
     width = max(len("photograph"), *(len(file.name) for file in files))
-    head = f"{'photograph':<{width}}  similarity   SSIM  strongest   verdict"
+    head = f"{'photograph':<{width}}  {'similarity':<14}  {'SSIM':<14}  strongest   verdict"
     rows = [
-        f"{file.name:<{width}}  {v.similarity:10.2f}  {v.ssim:5.2f}  {v.threat:<10}  {v.level}"
+        f"{file.name:<{width}}  {v.plain_similarity:5.2f} -> {v.similarity:5.2f}  "
+        f"{v.plain_ssim:5.2f} -> {v.ssim:5.2f}  {v.threat:<10}  {v.level}"
         for file, v in zip(files, verdicts, strict=True)
     ]
-    return "\n".join([head, *rows])
+    return "\n".join([head, *rows, "(plain -> protected; lower is more private)"])

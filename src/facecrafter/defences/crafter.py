@@ -38,7 +38,7 @@ class Crafter(AbstractDefence):
     authors' settings.
     """
 
-    beta: float = 0.0015  # weight of L_u: more keeps more utility and more identity; ours
+    beta: float = 0.0025  # weight of L_u: more keeps more utility and more identity; ours
     steps: int = 40  # ours; paper, VI-E: 500
     opponent: AbstractOpponent = field(default_factory=PixelOpponent)  # simulated; ours
     distance: AbstractDistance = field(default_factory=AssignedDistance)  # lines 4 to 9; ours

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Generator, Tensor
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d
 
 from facecrafter.defences.base import Offline
 from facecrafter.errors import DataError, SettingError
@@ -108,44 +108,30 @@ class AssignedDistance(AbstractDistance):
     """The primal: each face is assigned one average face so that the sum of distances is least.
 
     Exact where the critic is an estimate, needs no training, and is what epsilon-PII measures. The
-    assignment is made once, between blurred faces: it decides who becomes whom. The distance is a
-    mean square over pixels in which fine detail counts more: a person is recognised by it, and a
-    change of it costs the feature least.
+    assignment is made once, between blurred faces: it decides who becomes whom. L_p is then the
+    mean square over pixels by which a face differs from its average face.
     """
 
-    blur: int = 4  # pixels averaged to one for the assignment and for what is no detail; ours
+    blur: int = 4  # pixels averaged to one for the assignment; ours
     choice: int = 1  # average faces drawn for each face of the batch; ours
-    detail: float = 3.0  # weight of differences in fine detail; ours
-    broad: float = 0.3  # weight of all differences; ours
 
     def __post_init__(self) -> None:
         if not (self.blur >= 1 and self.choice >= 1):
             raise SettingError(f"{self}: give blur and choice of 1 or more.")
-        if not (min(self.detail, self.broad) >= 0 < self.detail + self.broad):
-            raise SettingError(f"{self}: give detail and broad from 0, not both 0.")
 
     def begin(self, offline: Offline, faces: Images, rng: Generator) -> AbstractMeasure:
         average = average_faces(offline, len(faces) * self.choice, child(rng, "average"), faces)
         mine, theirs = (avg_pool2d(some, self.blur).flatten(1) for some in (faces, average))
         _, column = linear_sum_assignment(torch.cdist(mine, theirs).cpu().numpy())
-        assigned = average[torch.from_numpy(column).to(average.device)]
-        return _AssignedMeasure(self, assigned)
+        return _AssignedMeasure(average[torch.from_numpy(column).to(average.device)])
 
 
 @dataclass(frozen=True, eq=False)
 class _AssignedMeasure(AbstractMeasure):
-    recipe: AssignedDistance
     assigned: Images  # the average face that each face becomes
 
     def of(self, faces: Images) -> Scores:
-        difference = faces - self.assigned
-        squares = self.recipe.broad * difference.square()
-        squares = squares + self.recipe.detail * self._detail(difference).square()
-        return squares.flatten(1).mean(dim=1)
-
-    def _detail(self, images: Images) -> Images:
-        broad = avg_pool2d(images, self.recipe.blur)
-        return images - interpolate(broad, images.shape[2:], mode="bilinear")
+        return (faces - self.assigned).flatten(1).square().mean(dim=1)
 
 
 def average_faces(offline: Offline, count: int, rng: Generator, like: Tensor) -> Images:

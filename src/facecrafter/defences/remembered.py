@@ -3,6 +3,9 @@
 Averaging several releases of one photograph needs several releases. The memory is written before
 anything is returned, so a crash cannot lead to a second crafting; two processes agree because the
 first one to write wins and both read back what was written.
+
+Features come back in the order of the images, also those of a defence that shuffles. To send them
+in a random order, shuffle last: `Shuffled(Remembered(Crafter()))`.
 """
 
 import hmac
@@ -23,10 +26,11 @@ from facecrafter.defences.base import (
     Release,
     straight,
 )
-from facecrafter.errors import FacecrafterError, NotProtected
+from facecrafter.errors import NotProtected
 from facecrafter.types import Features, Images
 
 KEY_BYTES = 32
+SEAL_BYTES = 32  # of SHA-256
 _TABLES = (
     "secret (one INTEGER PRIMARY KEY, key BLOB NOT NULL)",
     "released (image BLOB PRIMARY KEY, feature BLOB NOT NULL)",
@@ -35,7 +39,7 @@ _TABLES = (
 
 @dataclass(frozen=True)
 class Remembered(AbstractDefence):
-    """The release of another defence, crafted once for each image and kept.
+    """The release of another defence, crafted once for each image and kept; in order of the images.
 
     The memory holds protected features under keyed hashes of the images, never an image or a
     name. A near-duplicate (re-encoded, shifted by a pixel) is another image to it.
@@ -65,7 +69,7 @@ class _Remembered(AbstractProtector):
 
 
 class _Memory:
-    """Keyed hash -> released feature."""
+    """Keyed hash of an image -> released feature, sealed so that no other bit of it passes."""
 
     def __init__(self, path: Path | None) -> None:
         try:
@@ -95,27 +99,30 @@ class _Memory:
         found = self._ask(key)
         if found is None:
             raise NotProtected("a feature was written and is gone: the memory is being altered.")
-        try:
-            return wire.loads(found)
-        except FacecrafterError as error:
+        seal, body = found[:SEAL_BYTES], found[SEAL_BYTES:]
+        if not hmac.compare_digest(seal, self._seal(key, body)):
             raise NotProtected(
-                f"the memory holds a damaged feature ({error}), so nothing was released. Restore "
-                "the memory from a backup: crafting anew would let releases be averaged."
-            ) from error
+                "the memory holds a damaged feature, so nothing was released. Restore the memory "
+                "from a backup: crafting anew would let releases be averaged."
+            )
+        return wire.loads(body)
 
     def write(self, keys: Sequence[bytes], features: Features) -> None:
         """All rows or none; a row that another process wrote first stays."""
         bodies = [wire.dumps(feature[None]) for feature in features]
+        rows = [(key, self._seal(key, body) + body) for key, body in zip(keys, bodies, strict=True)]
         try:
             self.database.execute("BEGIN IMMEDIATE")
-            self.database.executemany(
-                "INSERT OR IGNORE INTO released VALUES (?, ?)", zip(keys, bodies, strict=True)
-            )
+            self.database.executemany("INSERT OR IGNORE INTO released VALUES (?, ?)", rows)
             self.database.execute("COMMIT")
         except sqlite3.Error as error:
             if self.database.in_transaction:
                 self.database.execute("ROLLBACK")
             raise _closed(error) from error
+
+    def _seal(self, key: bytes, body: bytes) -> bytes:
+        """Ties a feature to its image; of another length than what `key` hashes."""
+        return hmac.digest(self.secret, b"seal" + key + body, "sha256")
 
     def _ask(self, key: bytes) -> bytes | None:
         try:

@@ -1,7 +1,9 @@
 """Shuffle the batch, so that averaging over queries mixes people (V-A, A3).
 
 It does not stand alone: crafted features stay near Enc(X), so features can be matched across
-queries and the shuffle undone. `Remembered` is what holds; shuffling hides the order.
+queries and the shuffle undone. `Remembered` is what holds; shuffling hides the order. Together:
+`Shuffled(Remembered(Crafter()))`, for `Remembered` puts what it wraps back in the order of the
+images.
 """
 
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from facecrafter.types import Images
 
 @dataclass(frozen=True)
 class Shuffled(AbstractDefence):
-    """The release of another defence, in a uniformly random order."""
+    """The release of another defence, in a uniformly random order. Outermost, or it is undone."""
 
     defence: AbstractDefence
 

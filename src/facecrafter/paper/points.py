@@ -106,8 +106,9 @@ def _point(label: str, threat: str, records: Sequence[Record]) -> Point:
 def _family(record: Record) -> str:
     """Crafter against the paper's opponent is no point of the default one's curve."""
     name, opponent = record.defence["name"], record.defence.get("opponent")
-    other = opponent is not None and opponent["name"] != DEFAULT_OPPONENT
-    return f"{name}, {opponent['name']}" if other else name
+    if opponent is None or opponent["name"] == DEFAULT_OPPONENT:
+        return name
+    return f"{name}, {opponent['name']}"
 
 
 def _any(label: str, family: str, threats: Mapping[str, Sequence[Record]]) -> list[Point]:

@@ -29,18 +29,35 @@ from facecrafter.types import Embeddings, Features, Images, Scores
 FACT = "verification"  # where a bundle's facts hold the calibration
 PHOTOGRAPHS = 2000  # compared with each other at most: two million pairs; ours
 
-Level = Literal["hidden", "at risk", "recognisable"]
-_LEVELS: tuple[Level, ...] = ("hidden", "at risk", "recognisable")
+Thresholds = tuple[float, float]  # different_95, same_05
+Level = Literal["hidden", "cannot tell", "at risk", "recognisable"]
+LEVELS: tuple[Level, ...] = ("hidden", "cannot tell", "at risk", "recognisable")  # the worst last
+_UNTOLD = "the attacks do not break even its plain feature, so their failing says nothing"
+_MEANING: dict[Level, str] = {
+    "hidden": "it got no closer to the person than two different people usually are",
+    "cannot tell": _UNTOLD,
+    "at risk": "it got closer to the person than two different people usually are",
+    "recognisable": "it got as close to the person as two photographs of one person usually are",
+}
+_CONFUSED: dict[Level, str] = {
+    "hidden": "it got less close to the person than two photographs of one person usually are",
+    "cannot tell": _UNTOLD,
+    "at risk": "it got as close to the person as some photographs of one person, and as some of "
+    "two people, are",
+    "recognisable": "it got closer to the person than two different people usually are",
+}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the strongest attack on one photograph got."""
+    """What the strongest attack on one photograph got, protected and plain."""
 
     level: Level
     similarity: float  # of identity: cosine of the judge's penultimate layers, -1 to 1
     ssim: float  # up to 1
     threat: str  # the attack that it comes from
+    plain_similarity: float  # the same from the feature without protection
+    plain_ssim: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +70,17 @@ class Verification:
     @property
     def overall(self) -> Level:
         """That of the worst photograph."""
-        return _LEVELS[max(_LEVELS.index(verdict.level) for verdict in self.verdicts)]
+        return worst(self.verdicts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """The strongest attack on each photograph."""
+
+    faces: Images
+    similarity: Scores
+    ssim: Scores
+    attack: Tensor  # its number
 
 
 def verify(
@@ -66,12 +93,13 @@ def verify(
 ) -> Verification:
     """Protect photographs, attack what would be sent, and judge the reconstructions.
 
+    The plain features are attacked likewise: an attack that cannot break those proves nothing.
     `images`: (batch, 3, height, width), RGB, 0 to 1, of the bundle's size. `shadows`: decoders
     besides the bundle's own. `attacks`: by default white-box, black-box and hybrid. Raises
     `BundleError` where the bundle lacks a network or the calibration, and what the defence raises.
     """
     require_images(images, bundle.facts.get("size"))
-    thresholds = _thresholds(bundle.facts)
+    limits = thresholds(bundle.facts)
     judge = bundle.need("judge")
     target, prior = fold_batch_norms(bundle.need("target")), fold_batch_norms(bundle.need("prior"))
     decoders = (bundle.need("decoder"), *shadows)
@@ -83,18 +111,29 @@ def verify(
     release = protector(originals, child(rng, "protect"))
     features = release.in_order_of_images().detach()
     chosen = tuple(attacks) or threats(decoders=len(decoders))
-    faces = torch.stack([_attacked(threat, view, features, rng) for threat in chosen])
-    similar = torch.stack([feature_similarity(judge, each, originals) for each in faces])
-    strongest = similar.argmax(dim=0)
-    best = faces[strongest, torch.arange(len(images), device=device)]
-    alike = ssim(best, originals)
+    with torch.no_grad():
+        raw = target.encode(originals)
+    protected, plain = (
+        _strongest([_attacked(threat, view, each, rng) for threat in chosen], judge, originals)
+        for each in (release.in_order_of_images().detach(), raw)
+    )
     verdicts = tuple(
-        _verdict(score, thresholds, like, chosen[number].name)
-        for score, like, number in zip(
-            similar.amax(dim=0).tolist(), alike.tolist(), strongest.tolist(), strict=True
+        Verdict(_judged(now, before, limits), now, like, chosen[number].name, before, alike)
+        for now, like, number, before, alike in zip(
+            protected.similarity.tolist(),
+            protected.ssim.tolist(),
+            protected.attack.tolist(),
+            plain.similarity.tolist(),
+            plain.ssim.tolist(),
+            strict=True,
         )
     )
-    return Verification(verdicts, best.cpu())
+    return Verification(verdicts, protected.faces.cpu())
+
+
+def worst(verdicts: Sequence[Verdict]) -> Level:
+    """The level of the worst photograph."""
+    return LEVELS[max(LEVELS.index(verdict.level) for verdict in verdicts)]
 
 
 def calibrate(judge: nn.Module, faces: Faces, seed: int = 0) -> dict[str, float]:
@@ -124,21 +163,42 @@ def calibrate(judge: nn.Module, faces: Faces, seed: int = 0) -> dict[str, float]
     }
 
 
-def level(similarity: float, thresholds: tuple[float, float]) -> Level:
+def level(similarity: float, limits: Thresholds) -> Level:
     """Hidden below both thresholds, recognisable above both, between them at risk.
 
-    With a good judge: hidden is no more alike than two people are in 95 % of pairs, recognisable
-    as alike as one person's photographs are. Where a judge confuses people, the two thresholds
-    change places, and what lies between them is still what it cannot tell.
+    Where a judge confuses people, the two thresholds change places, and what lies between them is
+    still what it cannot tell; `meaning` says it in words.
     """
-    low, high = sorted(thresholds)
+    low, high = sorted(limits)
     if similarity >= high:
         return "recognisable"
     return "hidden" if similarity <= low else "at risk"
 
 
-def _verdict(score: float, thresholds: tuple[float, float], like: float, threat: str) -> Verdict:
-    return Verdict(level(score, thresholds), score, like, threat)
+def meaning(found: Level, limits: Thresholds) -> str:
+    """What a level says of the strongest attack."""
+    return (_CONFUSED if confuses(limits) else _MEANING)[found]
+
+
+def confuses(limits: Thresholds) -> bool:
+    """Whether to this judge some pairs of two people are more alike than some of one person."""
+    different, same = limits
+    return same < different
+
+
+def _judged(protected: float, plain: float, limits: Thresholds) -> Level:
+    """An attack that succeeds needs no other proof of its strength; one that fails does."""
+    found = level(protected, limits)
+    validated = "recognisable" in (found, level(plain, limits))
+    return found if validated else "cannot tell"
+
+
+def _strongest(faces: Sequence[Images], judge: nn.Module, originals: Images) -> _Seen:
+    """Of several attacks' reconstructions the one that is most alike, photograph by photograph."""
+    similar = torch.stack([feature_similarity(judge, each, originals) for each in faces])
+    chosen = similar.argmax(dim=0)
+    best = torch.stack(list(faces))[chosen, torch.arange(len(originals), device=chosen.device)]
+    return _Seen(best, similar.amax(dim=0), ssim(best, originals), chosen)
 
 
 def _attacked(threat: Threat, view: AttackerView, features: Features, rng: Generator) -> Images:
@@ -148,7 +208,8 @@ def _attacked(threat: Threat, view: AttackerView, features: Features, rng: Gener
     return inverter(features).detach().clamp(0, 1)
 
 
-def _thresholds(facts: Mapping[str, Any]) -> tuple[float, float]:
+def thresholds(facts: Mapping[str, Any]) -> Thresholds:
+    """Those that a bundle's maker measured. Raises `BundleError` where there are none."""
     found = facts.get(FACT)
     values = (
         [cast("Mapping[str, object]", found).get(name) for name in ("different_95", "same_05")]

@@ -11,7 +11,6 @@ from facecrafter.defences.crafter_z import CrafterZ
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.opponents import LatentOpponent
 from facecrafter.defences.plain import Plain
-from facecrafter.defences.privacy import AssignedDistance
 from facecrafter.defences.remembered import Remembered
 from facecrafter.defences.shuffled import Shuffled
 from facecrafter.paper.cells import Reported, Table
@@ -19,20 +18,19 @@ from facecrafter.paper.threats import THREATS
 
 DEFENCES: tuple[AbstractDefence, ...] = (
     Plain(),
-    Crafter(0.003),
-    Crafter(0.0015),
+    Crafter(0.0025),
     Blend(0.45),
-    Crafter(0.006),
-    Blend(0.7),
-    Crafter(0.001),
+    Crafter(0.005),
     Blend(0.5, "random"),
+    Crafter(0.001),
+    Blend(0.65),
+    Crafter(0.01),
     Noise(4.0),
     CrafterZ(20.0, 0.005),
     Noise(2.0),
     CrafterZ(20.0, 0.02),
     Noise(8.0),
-    # The paper's opponent, on the same distance without its weight on detail, which G cannot draw.
-    Crafter(0.001, 12, LatentOpponent(rate=0.15), AssignedDistance(detail=0.0, broad=1.0)),
+    Crafter(0.001, 12, LatentOpponent(rate=0.15)),  # the paper's opponent
 )
 
 WITHOUT_A_CELL: dict[type[AbstractDefence], str] = {
