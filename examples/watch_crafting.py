@@ -1,4 +1,4 @@
-"""Watch Algorithm 1: the loop is yours, so stop it, plot it or give it a budget.
+"""Watch Crafter step by step: the loop is yours, so stop it, plot it or give it a budget.
 
 python examples/watch_crafting.py bundles/lfw64
 """

@@ -14,7 +14,7 @@ from facecrafter.inversion import AbstractSearch, Explain, Response, squared
 from facecrafter.models.amortiser import Amortiser
 from facecrafter.models.critic import Critic
 from facecrafter.models.prior import Prior
-from facecrafter.randomness import stream
+from facecrafter.randomness import child, stream
 from facecrafter.types import Features, Images, Latents, Scores
 
 SIDE = 8  # pixels
@@ -24,12 +24,11 @@ PIXELS = 3 * SIDE * SIDE
 class Linear(nn.Module):
     """x -> matrix x + shift, from any shape to `shape`."""
 
-    def __init__(self, matrix: Tensor, shift: Tensor, shape: tuple[int, int, int]) -> None:
+    def __init__(self, matrix: Tensor, shift: Tensor, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.matrix, self.shift, self.shape = matrix, shift, shape
 
     def forward(self, x: Tensor) -> Tensor:
-        # Not `x @ matrix.T + shift`: forward differentiation of that sum takes 0.1 s.
         return nn.functional.linear(x.flatten(1), self.matrix, self.shift).view(-1, *self.shape)
 
 
@@ -50,11 +49,14 @@ class LinearAmortiser(Amortiser):
 
 
 class LinearCritic(Critic):
-    """D(x) = w . x, which the tests can read."""
+    """D(x) = w . x + c, which the tests can read; for images of any size."""
 
     def __init__(self, pixels: int) -> None:
         nn.Module.__init__(self)
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(pixels, 1), nn.Unflatten(1, (1, 1, 1)))
+        self.linear = nn.Linear(pixels, 1, dtype=torch.float64)
+
+    def forward(self, images: Images) -> Scores:
+        return self.linear(images.flatten(1)).flatten()
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +83,11 @@ class Network:
 
     def offline(self) -> Offline:
         return Offline(self.enc, LinearPrior(self.latent_dim, self.prior))
+
+
+def drawn_by(recipe_rng: torch.Generator) -> torch.Generator:
+    """The stream that a protector's door hands to `protect`, for a caller's `rng`."""
+    return child(recipe_rng, "protect")
 
 
 def linear_network(latent_dim: int = 5, channels: int = 3, seed: int = 0) -> Network:

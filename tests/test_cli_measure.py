@@ -10,16 +10,17 @@ import pytest
 from command_line import Run
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
-from facecrafter.commands import demo, evaluate, experiment
+from facecrafter.commands import demo, evaluate, experiment, verify
 from facecrafter.commands.report import measured_tradeoff
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.plain import Plain
+from facecrafter.errors import NumericalError
 from facecrafter.inversion import Descent
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.threats import Threat
 from facecrafter.paper.tiny import tiny
-from small_bundle import QUICK
+from small_bundle import QUICK, make_bundle
 
 
 def test_demo_writes_one_page_that_needs_nothing_else(
@@ -77,11 +78,54 @@ def test_verify_gives_a_row_for_each_photograph_and_one_verdict(
     code, out, _ = run("verify", photos, "--bundle", bundle, *QUICK)
     assert all(f"person-{i}.png" in out for i in range(4))
     assert out.count("Verdict:") == 1
+    assert "confuses" not in out
     assert code == (0 if "Verdict: hidden" in out else 3)
     code, out, _ = run("verify", photos, "--bundle", bundle, "--json", *QUICK)
     facts = json.loads(out)
     assert len(facts["photographs"]) == 4
-    assert facts["photographs"][0].keys() == {"photograph", "level", "similarity", "ssim", "threat"}
+    told = {"photograph", "level", "similarity", "ssim", "threat", "plain_similarity", "plain_ssim"}
+    assert facts["photographs"][0].keys() == told
+    assert not facts["judge_confuses"]
+
+
+def test_verify_keeps_what_it_remembers_unguessable(run: Run, bundle: Path, photos: Path) -> None:
+    words = ("verify", photos, "--bundle", bundle, *QUICK, "--memory", "memory.db")
+    code, _, err = run(*words, "--seed", "0")
+    assert code == 2
+    assert "--memory" in err
+    assert not Path("memory.db").exists()
+    assert run(*words)[0] in (0, 3)
+    assert Path("memory.db").exists()
+
+
+def test_what_diverges_is_not_called_hidden(
+    run: Run, bundle: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverges(*_: object) -> object:
+        raise NumericalError("the search diverged.")
+
+    monkeypatch.setattr(verify, "verify", diverges)
+    code, out, err = run("verify", photos, "--bundle", bundle, *QUICK)
+    assert code == 3
+    assert not out
+    assert "diverged" in err
+
+
+def test_verify_uses_the_decoders_beside_the_bundle(
+    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, counts = verify.verify, list[int]()
+
+    def noted(*given: object) -> object:
+        counts.append(len(given[4]))  # type: ignore[arg-type]
+        return whole(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(verify, "verify", noted)
+    main = make_bundle(tmp_path / "bundles/small")
+    for number in (1, 2):
+        make_bundle(tmp_path / f"bundles/small-shadow{number}")
+    assert run("verify", photos, "--bundle", main, *QUICK)[0] in (0, 3)
+    assert counts == [2]
 
 
 @pytest.fixture

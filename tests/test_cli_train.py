@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -11,7 +12,11 @@ import torch
 from torch import Generator
 
 from command_line import Run
+from facecrafter.bundle import load
 from facecrafter.commands import assemble
+from facecrafter.commands.card import card as model_card
+from facecrafter.commands.figures import utility
+from facecrafter.data.synthetic import synthetic_splits
 from facecrafter.training import checkpoints, target
 from facecrafter.training.batches import varied
 from facecrafter.training.restore import restore
@@ -51,11 +56,42 @@ def test_every_part_trains_and_the_bundle_protects(run: Run, photos: Path) -> No
     assert "TargetTraining(" in card
     assert str(figures["mean_auc"]) in card
     assert "synthetic 1" not in card
+    assert "The judge starts from the target's weights" in card
+    assert "warm start alone" not in card  # one step of WGAN-GP
+    commands = re.findall(r"^    facecrafter (train .*?)  # \d+ s$", card, re.MULTILINE)
+    assert len(commands) == len(PARTS)
+    for command in commands:  # the very same recipes: nothing is trained again, nor refused
+        data = () if "amortiser" in command else DATA[2:]
+        code, _, err = run(*command.split(), *data)
+        assert code == 0, err
+    stored = json.loads(Path("bundles/small/config.json").read_text())
+    assert stored["parts"]["target"]["dtype"] == "float16"
+    splits = synthetic_splits(0, 8, 4, 64, 2)
+    target = load(Path("bundles/small")).need("target")
+    again = utility(target, splits.private_test, torch.device("cpu"))
+    assert figures["mean_auc"] == round(again.mean, 4)
     assert Path("bundles/small-prior.png").exists()
     assert run("protect", photos, "--bundle", "bundles/small", *QUICK)[0] == 0
     assert run("verify", photos, "--bundle", "bundles/small", *QUICK)[0] in (0, 3)
     again = ("train", "decoder", *DATA, "--target", "bundles/small", "--out", "runs/again")
     assert run(*again, "--width", "24", "--epochs", "1", "--batch", "8")[0] == 0
+
+
+def test_a_card_says_what_is_not_as_one_would_expect() -> None:
+    facts = {
+        "facecrafter": "1",
+        "size": 64,
+        "attribute_names": ["a"],
+        "data": {"name": "lfw", "public": 1, "private_train": 1, "private_test": 1},
+        "recipes": {"prior": "PriorTraining(width=32, steps=0, bfloat16=True) seed=7, 24 steps"},
+        "seconds": {"prior": 61.4},
+        "figures": {"attributes_scored": 1, "mean_auc": 1, "judge_accuracy": 1, "decoder_ssim": 1},
+    }
+    text = model_card("lfw64", facts, {"prior": 1, "decoder": 1})
+    flags = "--width 32 --steps 0 --bfloat16 --seed 7"
+    assert f"facecrafter train prior --data lfw --root DATA/lfw --size 64 {flags}  # 61 s" in text
+    assert "warm start alone" in text
+    assert "decoder: not recorded" in text
 
 
 def test_ctrl_c_while_training_and_on_to_the_same_end(

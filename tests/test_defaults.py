@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src/facecrafter"
 FOLDERS = ("attacks", "commands", "data", "defences", "implicit", "metrics", "models", "training")
 SOURCE = re.compile(
-    r"\bours\b|\bpaper\b|authors' code|WGAN-GP|torchvision|Wang et al|OpenCV|shared data"
+    r"\bours\b|\bpaper\b|authors' code|WGAN-GP|torchvision|Wang et al|OpenCV"
     r"|of no influence"
 )
 

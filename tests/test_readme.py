@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import facecrafter
+from facecrafter.paper.report import MARKS, headline
+from facecrafter.paper.store import Store
+from facecrafter.paper.tables.lfw64 import LFW64
 from small_bundle import make_bundle, make_photographs
 
 PROJECT = Path(__file__).parents[1]
@@ -57,6 +60,15 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         found = target in WRITTEN_LATER or (page.parent / target).exists()
         assert found, f"{page.name} links to {target}"
+
+
+def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
+    records = [r for r in Store(PROJECT / "results", PROJECT).all() if r.scene == LFW64.scene]
+    if len(records) < len(LFW64.cells()):
+        pytest.skip(f"{len(records)} of {len(LFW64.cells())} cells are in results/: measure first")
+    found = MARKS.search((PROJECT / "README.md").read_text())
+    assert found
+    assert found[2] == headline(records)
 
 
 def test_files_that_the_paper_map_names_exist() -> None:

@@ -1,4 +1,4 @@
-"""A bundle: the networks that a trusted party hands out (IV-C), pinned by SHA-256 (promise A7).
+"""A bundle: the networks that a trusted party hands out (IV-C), pinned by SHA-256.
 
 A folder of `target.safetensors`, `prior.safetensors` ..., `config.json` (how to make each network,
 and facts about the data), `README.md` (the model card) and `manifest.json` (length and SHA-256 of

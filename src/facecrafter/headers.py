@@ -1,8 +1,8 @@
 """The header of a safetensors file, read with suspicion.
 
 The safetensors library refuses overlaps, holes and truncation, but takes duplicate keys, metadata
-of any size and 200,000 empty tensors (`docs/DEPENDENCIES.md`, finding 4). So the header is read
-here first, within limits, and only then given to the library.
+of any size and 200,000 empty tensors (version 0.8.0). So the header is read here first, within
+limits, and only then given to the library.
 """
 
 import json

@@ -62,7 +62,7 @@ class Descent(AbstractSearch):
 
 @dataclass(frozen=True)
 class Momentum(AbstractSearch):
-    """The authors' search: momentum on 100 x the distance of the whole batch (FACTS, section 1).
+    """The authors' search: momentum on 100 x the distance of the whole batch.
 
     The distance is a norm over all images together, so images share a step size; that is how the
     published figures were made, and the reason why this is not the default.

@@ -1,4 +1,4 @@
-"""Features to bytes and back: what leaves the device, and nothing besides (promise B7).
+"""Features to bytes and back: what leaves the device, and nothing besides.
 
 A message is a safetensors file with one tensor, `features`: no identity, no file name, no
 metadata. Every rule is checked before a value is used; pickle has no part in it.
@@ -14,7 +14,7 @@ from facecrafter.errors import WireError
 from facecrafter.headers import HeaderError, read_header
 from facecrafter.types import Features
 
-LARGEST_HEADER = 4096  # bytes; promise B7. A message of `dumps` has under 100
+LARGEST_HEADER = 4096  # bytes; ours. A message of `dumps` has under 100
 NAME = "features"
 _TYPES = (torch.float32, torch.float16)
 

@@ -1,5 +1,6 @@
 """LFW: a tiny one written here, and the counts of the real one where it is at hand."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from facecrafter.data.crops import Crop, read
 from facecrafter.data.lfw import divide, identify, lfw, photographs
 from facecrafter.errors import DataError, UnreadableImage
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "lfw"
+BESIDE = Path(__file__).parents[3] / "shared/data/lfw"
+REAL = Path(os.environ.get("FACECRAFTER_LFW", BESIDE))
 PEOPLE = {"Ann_Lee": 22, "Bo_Ek": 3, "Cy_Orr": 1, "Di_Fox": 20}
 
 
@@ -149,7 +151,7 @@ def test_a_damaged_photograph_is_named(small, tmp_path):
 
 
 @pytest.mark.real_faces
-@pytest.mark.skipif(not REAL.exists(), reason="LFW is not beside the project (../shared/data/lfw)")
+@pytest.mark.skipif(not REAL.exists(), reason="LFW is not there: set FACECRAFTER_LFW to its folder")
 class TestReal:
     """Without decoding: the division depends on the files' names alone."""
 

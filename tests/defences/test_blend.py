@@ -9,7 +9,7 @@ from facecrafter.defences.blend import POOL, Blend, nearest
 from facecrafter.errors import SettingError
 from facecrafter.randomness import child, stream
 from facecrafter.types import Features
-from linear_networks import Network, linear_network, photographs
+from linear_networks import Network, drawn_by, linear_network, photographs
 
 IMAGES = 4
 
@@ -21,7 +21,7 @@ def release(recipe: Blend, network: Network) -> Features:
 
 def average(network: Network) -> Features:
     """Enc(G(z)) of the latent vectors that the defence draws; in float32, as it draws them."""
-    rng = child(stream(0, "defence"), "blend")
+    rng = child(drawn_by(stream(0, "defence")), "blend")
     latents = torch.randn(IMAGES, network.latent_dim, generator=rng).double()
     return network.enc(network.prior(latents))
 
@@ -59,8 +59,3 @@ def test_nearest_finds_equal_features_in_any_order() -> None:
 def test_weight_out_of_range_is_refused(weight: float) -> None:
     with pytest.raises(SettingError, match="weight"):
         Blend(weight)
-
-
-def test_partner_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(SettingError, match="partner"):
-        Blend(0.5, "farthest")  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ from facecrafter.implicit import (
     Neumann,
     published_scale,
 )
-from facecrafter.inversion import Descent, Momentum, squared
+from facecrafter.inversion import Momentum, squared
 from facecrafter.randomness import stream
 from facecrafter.types import Features, Images, Scores
 from linear_networks import (
@@ -159,7 +159,7 @@ def test_converged_solvers_craft_the_same_feature(solver: AbstractLinearSolver) 
     torch.testing.assert_close(features(solver), features(NEARLY_EXACT[0]), rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize(("products", "tolerance"), [(2, 2e-2), (3, 1e-3), (4, 1e-4)])
+@pytest.mark.parametrize(("products", "tolerance"), [(2, 2e-2), (3, 2e-3), (4, 1e-4)])
 def test_few_lanczos_products_replace_the_published_series(products: int, tolerance: float) -> None:
     """At alpha lambda_max = 0.01, as on real features (FACTS, section 4), and 120 terms.
 
@@ -183,9 +183,9 @@ def test_few_lanczos_products_replace_the_published_series(products: int, tolera
 
 
 def test_latent_opponent_lowers_the_objective_against_a_search() -> None:
-    """The default parts, with a real search for z*, not its formula."""
+    """With a real search for z*, not its formula, and the default solver."""
     network, images = linear_network(), photographs(IMAGES)
-    recipe = Crafter(0.01, 40, LatentOpponent(), Fixed(targets(network)))
+    recipe = Crafter(0.01, 40, LatentOpponent(0.005), Fixed(targets(network)))
     steps = list(steps_of(recipe, network.offline(), images))
     raw = network.enc(images)
     start = objective(network, raw, raw, 0.01)
@@ -256,11 +256,11 @@ def test_larger_beta_keeps_more_utility_and_less_privacy(opponent: str) -> None:
     trade: list[tuple[float, float]] = []
     for beta in (0.003, 0.05, 1.0):
         against = PixelOpponent(0.02) if opponent == "pixel" else exact(network, rate=0.02)
-        steps = list(steps_of(Crafter(beta, 60, against, goal), network.offline(), images))
+        steps = list(steps_of(Crafter(beta, 40, against, goal), network.offline(), images))
         utility = (steps[-1].features - raw).square().mean().item()
         trade.append((utility, steps[-1].privacy.sum().item()))
     utilities, privacies = zip(*trade, strict=True)
-    assert utilities[0] > 1.1 * utilities[1] > 1.1**2 * utilities[2] > 0
+    assert utilities[0] > 1.02 * utilities[1] > 1.02**2 * utilities[2] > 0
     assert privacies[0] < privacies[1] < privacies[2]
 
 
@@ -367,7 +367,9 @@ class _Enlarged(nn.Module):
 def large_offline() -> Offline:
     """As large as the critic of Table XI wants it, but cheap."""
     matrix = 0.1 * torch.randn(5, 3 * 8 * 8, generator=stream(0, "enlarged"))
-    amortiser = Linear(torch.randn(5, 3 * 16 * 16, generator=stream(1, "amortiser")) / 30, 0, (5,))
+    amortiser = Linear(
+        torch.randn(5, 3 * 16 * 16, generator=stream(1, "amortiser")) / 30, torch.zeros(5), (5,)
+    )
     return Offline(nn.AvgPool2d(4), LinearPrior(5, _Enlarged(matrix)), LinearAmortiser(amortiser))
 
 
@@ -384,7 +386,7 @@ def test_as_published_crafts() -> None:
     offline, images = large_offline(), large_photographs()
     features = crafted(published_briefly(), offline, images)
     moved = (features - offline.encode(images)).abs()
-    assert moved.max() <= 0.02 + 1e-6  # two steps of Adam at rate 0.01
+    assert moved.max() <= 0.0201  # two steps of Adam at rate 0.01, each up to 1.0013 of it
     assert (moved.flatten(1).max(dim=1).values > 0.015).all()
 
 
@@ -406,7 +408,7 @@ def test_a_trained_critic_has_to_be_there() -> None:
 
 
 def test_a_trained_critic_is_used_and_left_as_it_is() -> None:
-    offline, critic = linear_network().offline(), LinearCritic(3 * 8 * 8).double()
+    offline, critic = linear_network().offline(), LinearCritic(3 * 8 * 8)
     before = {name: value.clone() for name, value in critic.state_dict().items()}
     offline = replace(offline, critic=critic.requires_grad_(False))
     recipe = Crafter(steps=3, distance=CriticDistance(steps=2, minibatch=2, trained=True))
@@ -454,7 +456,7 @@ def spoilt(network: Network) -> Network:
     ("recipe", "error"),
     [
         (Crafter(steps=2), NotProtected),
-        (Crafter(steps=2, opponent=LatentOpponent(Descent(2).rate)), FacecrafterError),
+        (Crafter(steps=2, opponent=LatentOpponent()), FacecrafterError),
     ],
     ids=["pixel", "latent"],
 )
@@ -476,7 +478,7 @@ def test_settings_out_of_range_are_refused(setting: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"rate": 0.0}, {"rate": float("nan")}, {"scale": 0.0}, {"start": "nowhere"}]
+    "setting", [{"rate": 0.0}, {"rate": float("nan")}, {"scale": 0.0}, {"restarts": 0}]
 )
 def test_opponents_refuse_settings_out_of_range(setting: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=next(iter(setting))):

@@ -6,7 +6,7 @@ import torch
 from facecrafter.defences.noise import Noise
 from facecrafter.errors import SettingError
 from facecrafter.randomness import stream
-from linear_networks import linear_network, photographs
+from linear_networks import drawn_by, linear_network, photographs
 
 
 def noise_of(deviation: float, count: int = 4) -> torch.Tensor:
@@ -20,7 +20,7 @@ def noise_of(deviation: float, count: int = 4) -> torch.Tensor:
 def test_release_is_the_feature_plus_deviation_times_the_normal_numbers_drawn(
     deviation: float,
 ) -> None:
-    drawn = torch.randn(4, 3, 8, 8, generator=stream(0, "defence")).double()
+    drawn = torch.randn(4, 3, 8, 8, generator=drawn_by(stream(0, "defence"))).double()
     torch.testing.assert_close(noise_of(deviation), deviation * drawn)
 
 

@@ -9,7 +9,7 @@ import pytest
 from facecrafter.errors import ResultError
 from facecrafter.paper.cells import Table
 from facecrafter.paper.points import ANY, STRONGEST, curve, eval_acc_at, points
-from facecrafter.paper.report import render, write_report
+from facecrafter.paper.report import fill_readme, headline, render, write_report
 from facecrafter.paper.store import Record, Store
 
 THREATS = ("white-box", "black-box", "hybrid")
@@ -181,6 +181,47 @@ def test_results_that_do_not_belong_together_are_refused(table: Table) -> None:
         points([*RECORDS, other])
     with pytest.raises(ResultError, match="two results of"):
         points([*RECORDS, RECORDS[0]])
+
+
+def test_the_headline_is_the_strongest_setting_that_drops_little(tmp_path: Path) -> None:
+    told = headline(RECORDS)
+    assert told
+    assert "on 100 private test photographs" in told
+    assert "| no defence | `Crafter strength 0.3` |" in told  # drops by just 0.05
+    assert "| faces recognised, black-box | 91.0 ± 1.0 % | 21.0 ± 1.0 % |" in told
+    assert "| faces recognised, any of these attacks |" in told
+    assert "Mean over 2 seeds" in told
+    lower = [
+        replace(r, outcome={**r.outcome, "auc": 0.89}) if r.defence.get("strength") == 0.3 else r
+        for r in RECORDS
+    ]
+    assert "`Crafter strength 3`" in (headline(lower) or "")
+    far = [
+        replace(r, outcome={**r.outcome, "auc": r.outcome["auc"] + 0.03})
+        if r.defence["name"] == "Plain"
+        else r
+        for r in lower
+    ]
+    assert "`Crafter strength 3`" in (headline(far) or "")  # 0.05 at the least
+    assert headline([r for r in RECORDS if r.defence["name"] != "Plain"]) is None
+    assert headline([]) is None
+
+
+def test_the_readme_gets_the_headline_and_stays_else(
+    table: Table, store: Store, tmp_path: Path
+) -> None:
+    readme = tmp_path / "README.md"
+    fill_readme(table, store, readme)
+    assert not readme.exists()
+    for number, one in enumerate(RECORDS):
+        store.write(f"{number:016}", one)
+    readme.write_text("a\n<!-- results: x -->\nold\n<!-- /results -->\nb\n")
+    fill_readme(table, store, readme)
+    expected = f"a\n<!-- results: x -->\n{headline(RECORDS)}<!-- /results -->\nb\n"
+    assert readme.read_text() == expected
+    readme.write_text("no marks")
+    fill_readme(table, store, readme)
+    assert readme.read_text() == "no marks"
 
 
 def test_without_results_there_is_no_page(table: Table, store: Store, tmp_path: Path) -> None:

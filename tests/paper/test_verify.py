@@ -9,13 +9,28 @@ import torch
 from facecrafter.attacks.base import AbstractAttack, AbstractInverter, AttackerView
 from facecrafter.bundle import Bundle
 from facecrafter.data.faces import Faces
+from facecrafter.defences.base import (
+    AbstractDefence,
+    AbstractProtector,
+    Offline,
+    Release,
+    straight,
+)
 from facecrafter.defences.plain import Plain
 from facecrafter.errors import BundleError, DataError
 from facecrafter.models.judge import Judge
 from facecrafter.paper.cells import Table
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.threats import Threat
-from facecrafter.paper.verify import Verdict, Verification, calibrate, level, verify
+from facecrafter.paper.verify import (
+    Verdict,
+    Verification,
+    calibrate,
+    confuses,
+    level,
+    meaning,
+    verify,
+)
 from facecrafter.randomness import stream
 from facecrafter.types import Embeddings, Features, Images
 
@@ -37,6 +52,47 @@ class _Given(AbstractInverter):
 
     def forward(self, features: Features) -> Images:
         return self.images
+
+
+@dataclass(frozen=True)
+class Planted(AbstractAttack):
+    """'Reconstructs' the one from what `Moves` released, and the other from plain features."""
+
+    moved: Images
+    plain: Images
+
+    def fit(self, view: AttackerView, rng: torch.Generator) -> AbstractInverter:
+        return _Planted(self)
+
+
+class _Planted(AbstractInverter):
+    def __init__(self, recipe: Planted) -> None:
+        super().__init__()
+        self.recipe = recipe
+
+    def forward(self, features: Features) -> Images:
+        return self.recipe.moved if float(features.min()) > FAR / 2 else self.recipe.plain
+
+
+FAR = 1e6  # beyond every plain feature
+
+
+@dataclass(frozen=True)
+class Moves(AbstractDefence):
+    """Makes a released feature known as one."""
+
+    def fit(self, offline: Offline, rng: torch.Generator) -> AbstractProtector:
+        return _Moves(offline)
+
+
+class _Moves(AbstractProtector):
+    def __init__(self, offline: Offline) -> None:
+        super().__init__()
+        self.offline = offline
+
+    def protect(self, images: Images, rng: torch.Generator) -> Release:
+        with torch.no_grad():
+            return Release(self.offline.encode(images) + FAR, straight(images))
 
 
 class Colours(Judge):
@@ -62,14 +118,27 @@ RED, GREEN, ORANGE = (0.9, 0.5, 0.5), (0.5, 0.9, 0.5), (0.9, 0.9, 0.5)
 
 def test_a_leak_is_recognisable_and_a_protected_face_hidden(bundle: Bundle) -> None:
     originals = coloured(RED, RED, RED)
-    planted = Given(coloured(RED, GREEN, ORANGE))
-    found = verify(originals, bundle, Plain(), stream(0), attacks=[Threat("planted", planted)])
+    planted = Planted(coloured(RED, GREEN, ORANGE), originals)
+    found = verify(originals, bundle, Moves(), stream(0), attacks=[Threat("planted", planted)])
     assert [v.level for v in found.verdicts] == ["recognisable", "hidden", "at risk"]
     assert found.overall == "recognisable"
     assert found.verdicts[0].similarity == pytest.approx(1)
     assert found.verdicts[0].ssim == pytest.approx(1)
     assert found.verdicts[1].similarity == pytest.approx(0, abs=1e-6)
     assert found.verdicts[2].similarity == pytest.approx(2**-0.5)
+    assert [v.plain_similarity for v in found.verdicts] == pytest.approx([1, 1, 1])
+    assert [v.plain_ssim for v in found.verdicts] == pytest.approx([1, 1, 1])
+
+
+def test_an_attack_that_breaks_no_plain_feature_proves_nothing(bundle: Bundle) -> None:
+    originals = coloured(RED, RED, RED, RED)
+    attack = Planted(coloured(GREEN, GREEN, ORANGE, RED), coloured(RED, ORANGE, GREEN, GREEN))
+    found = verify(originals, bundle, Moves(), stream(0), attacks=[Threat("weak", attack)])
+    levels = [verdict.level for verdict in found.verdicts]
+    assert levels == ["hidden", "cannot tell", "cannot tell", "recognisable"]
+    assert found.verdicts[1].plain_similarity == pytest.approx(2**-0.5)
+    some = Verification(found.verdicts[:2], found.reconstructions)
+    assert some.overall == "cannot tell"
 
 
 def test_the_strongest_attack_on_each_photograph_counts(bundle: Bundle) -> None:
@@ -95,7 +164,7 @@ def test_the_real_attacks_run_and_a_seed_repeats(
 
 
 def test_overall_is_the_worst() -> None:
-    verdicts = tuple(Verdict(x, 0.0, 0.0, "x") for x in ("hidden", "at risk", "hidden"))
+    verdicts = tuple(Verdict(x, 0.0, 0.0, "x", 0.0, 0.0) for x in ("hidden", "at risk", "hidden"))
     assert Verification(verdicts, torch.zeros(3, 3, 8, 8)).overall == "at risk"
 
 
@@ -114,6 +183,14 @@ def test_photographs_of_another_size_are_refused(bundle: Bundle) -> None:
 def test_where_the_judge_confuses_people_the_doubt_stays() -> None:
     assert [level(s, (0.8, 0.3)) for s in (0.2, 0.5, 0.9)] == ["hidden", "at risk", "recognisable"]
     assert [level(s, (0.3, 0.8)) for s in (0.2, 0.5, 0.9)] == ["hidden", "at risk", "recognisable"]
+
+
+def test_levels_are_worded_by_the_order_of_the_thresholds() -> None:
+    assert not confuses((0.3, 0.8))
+    assert "two different people usually are" in meaning("hidden", (0.3, 0.8))
+    assert confuses((0.8, 0.3))
+    assert "one person usually are" in meaning("hidden", (0.8, 0.3))
+    assert "two different people usually are" in meaning("recognisable", (0.8, 0.3))
 
 
 def faces_of(colours: list[tuple[float, float, float]], identities: list[int]) -> Faces:

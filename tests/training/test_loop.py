@@ -18,6 +18,7 @@ from facecrafter.errors import DataError, NumericalError, SettingError
 from facecrafter.randomness import stream
 from facecrafter.training import checkpoints, loop
 from facecrafter.training.loop import Job, Losses, one_cycle, run, shuffled
+from facecrafter.training.restore import seconds
 
 STEPS = 6
 
@@ -184,6 +185,24 @@ def test_losses_are_kept_through_an_interruption_and_a_torn_line(tmp_path):
     run(job(), tmp_path)
     rows = [json.loads(row) for row in (tmp_path / "losses.jsonl").read_text().splitlines()]
     assert rows == whole().history
+
+
+def test_seconds_add_up_and_older_checkpoints_load(tmp_path, monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr(loop.time, "monotonic", lambda: float(next(clock)))
+    interrupted(tmp_path, 2)
+    first = seconds(tmp_path)
+    assert first
+    run(job(), tmp_path)
+    assert seconds(tmp_path) > first
+    tensors, said = checkpoints.read(tmp_path)
+    del said["seconds"], said["sha256"]
+    (tmp_path / "old").mkdir()
+    checkpoints.write(tmp_path / "old", tensors, {**said, "step": "4"})
+    done: list[int] = []
+    run(job(done.append), tmp_path / "old")
+    assert done == [4, 5]
+    assert seconds(tmp_path / "old") is None
 
 
 def test_another_recipe_is_refused_and_its_checkpoint_kept(tmp_path):

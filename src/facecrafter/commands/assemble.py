@@ -1,5 +1,6 @@
 """`facecrafter train bundle`: trained parts, measured, with a model card, in one pinned folder."""
 
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,22 +11,21 @@ from torch import Tensor
 
 from facecrafter import __version__
 from facecrafter import bundle as bundles
+from facecrafter.bundle import Bundle
 from facecrafter.commands.attack import png
 from facecrafter.commands.card import card
 from facecrafter.commands.common import AbstractCommand, Outcome
 from facecrafter.commands.figures import decoder_ssim, judge_accuracy, utility
 from facecrafter.commands.files import write
-from facecrafter.commands.networks import prior_of, target_of
 from facecrafter.commands.source import From, Source
 from facecrafter.data.faces import Faces, Splits
-from facecrafter.defences.base import Encode
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.part import AbstractPart
 from facecrafter.models.prior import Prior
 from facecrafter.paper.verify import FACT, calibrate
 from facecrafter.pictures import sheet
 from facecrafter.randomness import normal, stream
-from facecrafter.training.restore import recipe, restore
+from facecrafter.training.restore import recipe, restore, seconds
 
 SAMPLES = 64  # faces on the sheet of the prior; ours
 
@@ -55,11 +55,8 @@ class TrainBundle(AbstractCommand):
         began = time.monotonic()
         device, splits = self.common.torch_device(), self.source.splits()
         folders = self._folders()
-        parts = {
-            name: restore(folder, name, self.source.size).to(device)
-            for name, folder in folders.items()
-        }
-        encode = fold_batch_norms(target_of(self.target, device)).encode
+        parts = {name: restore(folder, name, self.source.size) for name, folder in folders.items()}
+        stored = self._as_stored(parts, device)
         facts: dict[str, Any] = {
             "facecrafter": __version__,
             "size": self.source.size,
@@ -67,14 +64,15 @@ class TrainBundle(AbstractCommand):
             "data": _counts(self.source.data, splits),
             "pixels": {"public": _pixels(splits.public), "private": _pixels(splits.private_train)},
             "recipes": {name: recipe(folder) for name, folder in folders.items()},
-            "figures": _figures(parts, encode, splits, device),
+            "seconds": {name: seconds(folder) for name, folder in folders.items()},
+            "figures": _figures(stored, splits, device),
         }
-        self._save(parts, facts)
-        if not self.uncalibrated:
-            facts[FACT] = self._calibrated(splits, device)
-            self._save(parts, facts)
+        if not self.uncalibrated:  # on public people, whom the judge has never seen
+            facts[FACT] = dict(calibrate(stored.need("judge"), splits.public))
+        text = card(self.out.name, facts, {name: _count(part) for name, part in parts.items()})
+        bundles.save(self.out, parts, facts, text, half=not self.float32)
         picture = self.out.with_name(f"{self.out.name}-prior.png")
-        write(picture, png(sheet(_samples(prior_of(self.prior, device), device), scale=2)))
+        write(picture, png(sheet(_samples(stored.need("prior"), device), scale=2)))
         size = sum(file.stat().st_size for file in self.out.iterdir()) / 2**20
         told = ", ".join(f"{name} {value}" for name, value in facts["figures"].items())
         return Outcome(
@@ -98,29 +96,23 @@ class TrainBundle(AbstractCommand):
         }
         return {name: folder for name, folder in chosen.items() if folder is not None}
 
-    def _save(self, parts: dict[str, AbstractPart], facts: dict[str, Any]) -> None:
-        text = card(self.out.name, facts, {name: _count(part) for name, part in parts.items()})
-        bundles.save(self.out, parts, facts, text, half=not self.float32)
-
-    def _calibrated(self, splits: Splits, device: torch.device) -> dict[str, Any]:
-        """On public people, whom the judge has never seen."""
-        judge = bundles.load(self.out, device).need("judge")
-        return dict(calibrate(judge, splits.public))
+    def _as_stored(self, parts: dict[str, AbstractPart], device: torch.device) -> Bundle:
+        """The networks as a user loads them: figures of float32 weights would be of others."""
+        with tempfile.TemporaryDirectory() as folder:
+            bundles.save(Path(folder) / "stored", parts, {}, "", half=not self.float32)
+            return bundles.load(Path(folder) / "stored", device)
 
 
-def _figures(
-    parts: dict[str, AbstractPart], encode: Encode, splits: Splits, device: torch.device
-) -> dict[str, float]:
+def _figures(stored: Bundle, splits: Splits, device: torch.device) -> dict[str, float]:
     """All on private test photographs."""
-    test = splits.private_test
-    scored = utility(parts["target"], test, device)
+    train, test = splits.private_train, splits.private_test
+    encode = fold_batch_norms(stored.need("target")).encode
+    scored = utility(stored.need("target"), test, device)
     return {
         "mean_auc": round(scored.mean, 4),
         "attributes_scored": len(scored.by_attribute),
-        "judge_accuracy": round(
-            judge_accuracy(parts["judge"], splits.private_train, test, device), 4
-        ),
-        "decoder_ssim": round(decoder_ssim(parts["decoder"], encode, test, device), 4),
+        "judge_accuracy": round(judge_accuracy(stored.need("judge"), train, test, device), 4),
+        "decoder_ssim": round(decoder_ssim(stored.need("decoder"), encode, test, device), 4),
     }
 
 

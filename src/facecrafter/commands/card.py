@@ -1,5 +1,7 @@
 """The model card of a bundle: what it is, from what, how good, for what and not for what."""
 
+import ast
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +25,42 @@ def card(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
             "what": WHAT[part],
             "numbers": f"{size:,}",
             "recipe": facts["recipes"].get(part) or "not recorded",
+            "command": _timed(part, facts),
         }
         for part, size in sizes.items()
     ]
-    return render("card.md", name=name, facts=facts, parts=parts)
+    warm = re.search(r"\bsteps=0\b", facts["recipes"].get("prior", "")) is not None
+    started = "start=True" in facts["recipes"].get("judge", "")
+    return render(
+        "card.md", name=name, facts=facts, parts=parts, warm_alone=warm, judge_from_target=started
+    )
+
+
+def command(part: str, facts: Mapping[str, Any]) -> str | None:
+    """The command line that trains a part so; None where the recipe is not recorded."""
+    found = re.match(r"(\w+\(.*\)) seed=(\d+)(.*)", facts["recipes"].get(part, ""))
+    call = ast.parse(found[1], mode="eval").body if found else None
+    if not found or not isinstance(call, ast.Call):
+        return None
+    words = ["facecrafter", "train", part]
+    if part != "amortiser":
+        data = facts["data"]["name"]
+        root = [] if data == "synthetic" else ["--root", f"DATA/{data}"]
+        words += ["--data", data, *root, "--size", str(facts["size"])]
+    for field in call.keywords:
+        words += _flag(field.arg or "", ast.literal_eval(field.value))
+    start = ["--start", "runs/target"] if "start=True" in found[3] else []
+    return " ".join([*words, *start, "--seed", found[2]])
+
+
+def _timed(part: str, facts: Mapping[str, Any]) -> str:
+    seconds = facts["seconds"].get(part)
+    told = "" if seconds is None else f"  # {seconds:.0f} s"
+    return f"{command(part, facts) or f'# {part}: not recorded'}{told}"
+
+
+def _flag(name: str, value: object) -> list[str]:
+    flag = "--" + name.replace("_", "-")
+    if isinstance(value, bool):
+        return [flag] * value
+    return [flag, *map(str, value if isinstance(value, tuple) else [value])]

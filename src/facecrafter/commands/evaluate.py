@@ -11,7 +11,7 @@ from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
 from facecrafter.errors import SettingError
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.evaluate import Step, Summary, evaluate
-from facecrafter.paper.report import write_report
+from facecrafter.paper.report import fill_readme, write_report
 from facecrafter.paper.scenes import lfw64
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.lfw64 import LFW64
@@ -24,7 +24,7 @@ class Evaluate(AbstractCommand):
 
     One JSON file for each measured cell goes to the folder of results; what is there is not
     measured again, so the command goes on where it was stopped, also after kill -9. Then the page
-    of results is written from the files.
+    of results and the headline in the README are written from the files.
 
     Example: facecrafter evaluate --root DATA/lfw --processes 2
     """
@@ -41,6 +41,7 @@ class Evaluate(AbstractCommand):
     work: Path = Path("runs/work")
     cache: Path = Path("runs/crops")  # folder for decoded crops, to be read once
     docs: Path = Path("docs")  # folder for results.md and its figure
+    readme: Path = Path("README.md")  # file whose marked block gets the headline, if it is there
 
     def run(self) -> Outcome:
         device = str(self.common.torch_device())
@@ -53,6 +54,7 @@ class Evaluate(AbstractCommand):
             if not (self.common.quiet or self.common.json):
                 print(step, file=sys.stderr, flush=True)
         summary, page = Summary.of(steps), write_report(self.table(), store, self.docs)
+        fill_readme(self.table(), store, self.readme)
         return Outcome(
             f"{summary}; see {page}",
             {

@@ -12,7 +12,9 @@ from facecrafter.metrics.image import ssim
 from facecrafter.metrics.utility import Utility, mean_auc
 
 BATCH = 256  # photographs at a time; of no influence on a figure
-SEVERAL = 21  # photographs of each class that an attribute needs to be scored; shared data's README
+SEVERAL = (
+    21  # photographs of each class of an attribute that is scored; ours: else its AUC is noise
+)
 
 
 def utility(target: nn.Module, faces: Faces, device: torch.device) -> Utility:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from torch import nn
 
-from facecrafter.bundle import load
+from facecrafter.bundle import Bundle, load
 from facecrafter.commands.common import OK, UNSAFE, AbstractCommand, Outcome, UsageError
 from facecrafter.commands.files import Photos, gather, photographs
 from facecrafter.commands.prepared import DEFAULT, image_size, in_project, shadows_of
@@ -18,6 +19,7 @@ from facecrafter.errors import NotProtected, NumericalError
 from facecrafter.paper.verify import Verdict, confuses, meaning, thresholds, verify, worst
 from facecrafter.progress import progress
 from facecrafter.randomness import child
+from facecrafter.types import Images
 
 DOUBT = (
     " The judge of this bundle confuses some people: to it some pairs of two people are more alike "
@@ -55,11 +57,22 @@ class Verify(AbstractCommand):
         shadows = [load(folder, device).need("decoder") for folder in shadows_of(self.bundle)]
         files, limits = gather(self.photos), thresholds(bundle.facts)
         images = photographs(files, image_size(bundle), self.find_faces)
-        rng, defence = (
-            self.common.secret_rng("verify"),
-            Remembered(Moved(self.crafter), self.memory),
-        )
-        verdicts: list[Verdict] = []
+        verdicts = self._verdicts(images, bundle, shadows)
+        found = worst(verdicts)
+        rows = [
+            {"photograph": file.name, **asdict(verdict)}
+            for file, verdict in zip(files, verdicts, strict=True)
+        ]
+        last = f"Verdict: {found}: {meaning(found, limits)}."
+        text = f"{_table(files, verdicts)}\n\n{last}{DOUBT * confuses(limits)}"
+        facts = {"verdict": found, "judge_confuses": confuses(limits), "photographs": rows}
+        return Outcome(text, facts, OK if found == "hidden" else UNSAFE)
+
+    def _verdicts(
+        self, images: Images, bundle: Bundle, shadows: Sequence[nn.Module]
+    ) -> list[Verdict]:
+        defence = Remembered(Moved(self.crafter), self.memory)
+        rng, verdicts = self.common.secret_rng("verify"), list[Verdict]()
         with progress("attacking", len(images)) as advance:
             for i, batch in enumerate(images.split(BATCH)):
                 own = child(rng, "batch", i)
@@ -68,15 +81,7 @@ class Verify(AbstractCommand):
                 except NumericalError as error:
                     raise NotProtected(f"{error} Nothing can be said of these faces.") from error
                 advance(len(batch))
-        found = worst(verdicts)
-        rows = [
-            {"photograph": file.name, **asdict(verdict)}
-            for file, verdict in zip(files, verdicts, strict=True)
-        ]
-        last = f"Verdict: {found}. The strongest attack: {meaning(found, limits)}."
-        text = f"{_table(files, verdicts)}\n\n{last}{DOUBT * confuses(limits)}"
-        facts = {"verdict": found, "judge_confuses": confuses(limits), "photographs": rows}
-        return Outcome(text, facts, OK if found == "hidden" else UNSAFE)
+        return verdicts
 
 
 def _table(files: Sequence[Path], verdicts: Sequence[Verdict]) -> str:

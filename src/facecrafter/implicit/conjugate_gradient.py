@@ -35,7 +35,7 @@ class ConjugateGradient(AbstractLinearSolver):
     NumericalError where a product is not finite.
     """
 
-    products: int = 4  # ours, see FACTS section 4
+    products: int = 4  # ours: as for `Lanczos`
     ridge: float = 1 / (0.001 * 151)  # ours: see above, with alpha and terms of the paper
     tolerance: float = 1e-6  # ours: |A x + ridge x - b| / |b| at which an image stops
 

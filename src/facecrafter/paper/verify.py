@@ -22,6 +22,7 @@ from facecrafter.errors import BundleError, DataError
 from facecrafter.metrics.identity import feature_similarity
 from facecrafter.metrics.image import ssim
 from facecrafter.models.folding import fold_batch_norms
+from facecrafter.models.judge import Judge
 from facecrafter.paper.threats import Threat, threats
 from facecrafter.randomness import child, permutation, stream
 from facecrafter.types import Embeddings, Features, Images, Scores
@@ -32,19 +33,24 @@ PHOTOGRAPHS = 2000  # compared with each other at most: two million pairs; ours
 Thresholds = tuple[float, float]  # different_95, same_05
 Level = Literal["hidden", "cannot tell", "at risk", "recognisable"]
 LEVELS: tuple[Level, ...] = ("hidden", "cannot tell", "at risk", "recognisable")  # the worst last
-_UNTOLD = "the attacks do not break even its plain feature, so their failing says nothing"
+_UNTOLD = "the attacks do not break even a plain feature, so that they fail says nothing"
 _MEANING: dict[Level, str] = {
-    "hidden": "it got no closer to the person than two different people usually are",
+    "hidden": "the strongest attack got no closer to the person than two different people usually "
+    "are",
     "cannot tell": _UNTOLD,
-    "at risk": "it got closer to the person than two different people usually are",
-    "recognisable": "it got as close to the person as two photographs of one person usually are",
+    "at risk": "the strongest attack got closer to the person than two different people usually "
+    "are",
+    "recognisable": "the strongest attack got as close to the person as two photographs of one "
+    "person usually are",
 }
 _CONFUSED: dict[Level, str] = {
-    "hidden": "it got less close to the person than two photographs of one person usually are",
+    "hidden": "the strongest attack got less close to the person than two photographs of one "
+    "person usually are",
     "cannot tell": _UNTOLD,
-    "at risk": "it got as close to the person as some photographs of one person, and as some of "
-    "two people, are",
-    "recognisable": "it got closer to the person than two different people usually are",
+    "at risk": "the strongest attack got as close to the person as some photographs of one person, "
+    "and as some of two people, are",
+    "recognisable": "the strongest attack got closer to the person than two different people "
+    "usually are",
 }
 
 
@@ -104,12 +110,17 @@ def verify(
     target, prior = fold_batch_norms(bundle.need("target")), fold_batch_norms(bundle.need("prior"))
     decoders = (bundle.need("decoder"), *shadows)
     offline = Offline(target.encode, prior, bundle.amortiser, bundle.critic)
-    view = AttackerView(target.encode, encoder=target.encode, prior=prior, shadows=decoders)
+    view = AttackerView(
+        target.encode,
+        encoder=target.encode,
+        prior=prior,
+        amortiser=bundle.amortiser,
+        shadows=decoders,
+    )
     device = next(target.parameters()).device
     originals = images.to(device)
     protector = defence.fit(offline, child(rng, "fit")).to(device)
     release = protector(originals, child(rng, "protect"))
-    features = release.in_order_of_images().detach()
     chosen = tuple(attacks) or threats(decoders=len(decoders))
     with torch.no_grad():
         raw = target.encode(originals)
@@ -176,7 +187,7 @@ def level(similarity: float, limits: Thresholds) -> Level:
 
 
 def meaning(found: Level, limits: Thresholds) -> str:
-    """What a level says of the strongest attack."""
+    """A level in words."""
     return (_CONFUSED if confuses(limits) else _MEANING)[found]
 
 
@@ -193,7 +204,7 @@ def _judged(protected: float, plain: float, limits: Thresholds) -> Level:
     return found if validated else "cannot tell"
 
 
-def _strongest(faces: Sequence[Images], judge: nn.Module, originals: Images) -> _Seen:
+def _strongest(faces: Sequence[Images], judge: Judge, originals: Images) -> _Seen:
     """Of several attacks' reconstructions the one that is most alike, photograph by photograph."""
     similar = torch.stack([feature_similarity(judge, each, originals) for each in faces])
     chosen = similar.argmax(dim=0)

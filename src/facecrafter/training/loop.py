@@ -43,6 +43,7 @@ class Job:
     samples: Callable[[], Images] | None = None  # a sheet of faces to look at
     history: list[Losses] = field(default_factory=list[Losses])
     written: int = 0  # rows of the history that are on the disk
+    seconds: float | None = 0.0  # until the last checkpoint; None: an older one did not say
 
 
 def run(job: Job, folder: Path | None = None, every: float = 60.0) -> None:
@@ -68,8 +69,11 @@ def run(job: Job, folder: Path | None = None, every: float = 60.0) -> None:
             advance(1, " ".join(f"{name} {value:.4g}" for name, value in losses.items()))
             late = time.monotonic() - saved > every or i + 1 == job.steps
             if folder and (late or interrupted()):
+                now = time.monotonic()
+                if job.seconds is not None:
+                    job.seconds += now - saved
+                saved = now
                 _save(job, folder, i + 1)
-                saved = time.monotonic()
             if interrupted():
                 raise KeyboardInterrupt
 
@@ -138,7 +142,8 @@ def _save(job: Job, folder: Path, done: int) -> None:
     # before the checkpoint: a row too many is forgotten on resuming, a row too few is not found
     checkpoints.append_losses(folder, job.history[job.written :])
     job.written = len(job.history)
-    checkpoints.write(folder, tensors, {"step": str(done), "recipe": job.recipe})
+    took = {} if job.seconds is None else {"seconds": f"{job.seconds:.1f}"}
+    checkpoints.write(folder, tensors, {"step": str(done), "recipe": job.recipe, **took})
     curves(job.history, folder / "losses.png", job.title)
     if job.samples is not None:
         sheet(job.samples(), scale=2).save(folder / f"samples-{done:06d}.png")
@@ -169,6 +174,7 @@ def _resume(job: Job, folder: Path) -> int:
     done = int(said["step"])
     job.history[:] = checkpoints.losses_before(folder, done)
     job.written = len(job.history)
+    job.seconds = float(said["seconds"]) if "seconds" in said else None
     return done
 
 

@@ -54,6 +54,14 @@ def recipe(folder: Path) -> str:
     return "" if found is None else f"{found[1]['recipe']}, {found[1]['step']} steps"
 
 
+def seconds(folder: Path) -> float | None:
+    """How long the training took, a prior's warm start included; None where it was not recorded."""
+    insides = [folder / name for name in ("warm", "adversarial") if (folder / name).is_dir()]
+    found = [checkpoints.read(inside) for inside in insides or [folder]]
+    told = [None if one is None else one[1].get("seconds") for one in found]
+    return sum(float(one) for one in told if one) if all(told) else None
+
+
 def _innermost(folder: Path) -> Path:
     for inside in ("adversarial", "warm"):
         if (folder / inside / checkpoints.NEWEST).exists():
