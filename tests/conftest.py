@@ -3,9 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from command_line import Run, runner
 from small_bundle import make_bundle, make_photographs
+
+# the same examples on every run: a failure in CI is one that everybody can repeat
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def fold_batch_norms(module: AnyModule) -> AnyModule:
                 if fused is not None:
                     setattr(parent, before, fused)
                     setattr(parent, after, nn.Identity())
-    return folded.to(memory_format=torch.channels_last)
+    return folded.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _neighbours(parent: nn.Module) -> Iterator[tuple[str, str]]:
