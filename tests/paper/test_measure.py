@@ -12,13 +12,12 @@ from facecrafter.defences.noise import Noise
 from facecrafter.defences.shuffled import Shuffled
 from facecrafter.errors import SettingError
 from facecrafter.models.folding import fold_batch_norms
-from facecrafter.models.judge import Judge
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.measure import deploy, invert, judge, measure
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import OUTCOME, Store
 from facecrafter.paper.threats import Threat
-from facecrafter.paper.tiny import PEOPLE
+from facecrafter.paper.tiny import tiny
 from facecrafter.paper.work import Work
 from facecrafter.types import Features, Images
 
@@ -107,7 +106,7 @@ def test_another_judge_needs_no_new_attack(scene: Scene, store: Store) -> None:
     Fragile.calls, Fragile.breaks_at = 0, -1
     cell = Cell("tiny", Counted(), Threat("fragile", Fragile()), 0)
     first = measure(cell, scene, store)
-    other = Judge(PEOPLE, 18, (4, 4, 4, 4)).eval()
+    other = tiny(1).bundle.need("judge")
     bundle = replace(scene.bundle, digest="another judge", judge=other)
     second = measure(cell, replace(scene, bundle=bundle), store)
     assert second.outcome["fsim"] != first.outcome["fsim"]
