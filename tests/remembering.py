@@ -37,7 +37,6 @@ def digest(feature: torch.Tensor) -> str:
 
 def client(memory: Path, log: Path, batches: list[list[int]]) -> None:
     """Protect one batch after the other, noting each feature once it is in the caller's hands."""
-    torch.set_num_threads(1)
     protector = remembering(memory)
     with log.open("a") as notes:
         for numbers in batches:

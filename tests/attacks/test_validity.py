@@ -1,4 +1,4 @@
-"""Each attack can attack (promise D1): a defence is only as good as the attack that it withstood.
+"""Each attack can attack: a defence is only as good as the attack that it withstood.
 
 Painted faces of 32 pixels, an encoder of fresh weights, a prior of principal components. Each
 attack must read the plain feature and break a planted weak defence; given the feature of another

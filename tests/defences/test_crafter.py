@@ -161,7 +161,7 @@ def test_converged_solvers_craft_the_same_feature(solver: AbstractLinearSolver) 
 
 @pytest.mark.parametrize(("products", "tolerance"), [(2, 2e-2), (3, 2e-3), (4, 1e-4)])
 def test_few_lanczos_products_replace_the_published_series(products: int, tolerance: float) -> None:
-    """At alpha lambda_max = 0.01, as on real features (FACTS, section 4), and 120 terms.
+    """At alpha lambda_max = 0.01, which real features come near, and 120 terms.
 
     The crafted features of 6 outer steps differ by less than the tolerance times the way that
     the published series moved them. With one product they differ by far more.
@@ -330,7 +330,7 @@ def _average_of(recipe: Crafter, network: Network) -> Images:
 
 
 def test_as_published_carries_the_authors_numbers() -> None:
-    """FACTS, section 1; each written out, so that a changed default is noticed."""
+    """The authors' code; each written out, so that a changed default is noticed."""
     recipe = Crafter.as_published()
     assert (recipe.beta, recipe.steps) == (1.0, 450)
     opponent = recipe.opponent

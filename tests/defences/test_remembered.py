@@ -1,4 +1,4 @@
-"""One image, one feature, for ever (promise A3)."""
+"""One image, one feature, for ever."""
 
 import multiprocessing
 import os
@@ -156,31 +156,36 @@ def test_survives_kill_9_of_two_clients_at_any_moment(
     dice = random.Random(0)
     logs = [tmp_path / "log 0", tmp_path / "log 1"]
     killed = 0
-    for number in range(ROUNDS + 1):  # the last round runs to its end and sees every image
-        seen = [list(range(4 * number, 4 * number + 60)), list(range(4 * number + 60))]
-        lives = []
-        for log, numbers in zip(logs, seen, strict=True):
-            dice.shuffle(numbers)
-            batches = [numbers[i : i + 3] for i in range(0, len(numbers), 3)]
-            lives.append(processes.Process(target=client, args=(memory, log, batches)))
+    for number in range(ROUNDS):
+        # half of them known from the round before; far more than there is time for
+        numbers = list(range(200 * number, 200 * number + 400))
+        lives = [
+            processes.Process(target=client, args=(memory, log, batches(numbers * 3, dice)))
+            for log in logs
+        ]
         before = [size(log) for log in logs]
         for life in lives:
             life.start()
-        if number < ROUNDS:
-            wait_for(lambda before=before: [size(log) for log in logs] != before)
-            time.sleep(dice.uniform(0, 0.05))
-            for life in lives:
-                killed += life.is_alive()
-                os.kill(life.pid or 0, signal.SIGKILL)
+        wait_for(lambda before=before: [size(log) for log in logs] != before)
+        time.sleep(dice.uniform(0, 0.05))
+        for life in lives:
+            life.kill()
         for life in lives:
             life.join()
-        if number == ROUNDS:
-            assert [life.exitcode for life in lives] == [0, 0]
+            killed += life.exitcode == -signal.SIGKILL
     assert killed > ROUNDS  # of twice as many
-    assert_one_feature_each(logs, memory, at_least=4 * ROUNDS + 60)
+    for log in logs:
+        client(memory, log, batches(list(range(100)), dice))
+    assert_one_feature_each(logs, memory)
 
 
-def assert_one_feature_each(logs: list[Path], memory: Path, at_least: int) -> None:
+def batches(numbers: list[int], dice: random.Random) -> list[list[int]]:
+    """By threes, in random order."""
+    mixed = dice.sample(numbers, len(numbers))
+    return [mixed[i : i + 3] for i in range(0, len(mixed), 3)]
+
+
+def assert_one_feature_each(logs: list[Path], memory: Path) -> None:
     features: dict[int, set[str]] = defaultdict(set)
     times = 0
     for log in logs:
@@ -189,8 +194,8 @@ def assert_one_feature_each(logs: list[Path], memory: Path, at_least: int) -> No
             if len(seen) == 64:  # a killed process may leave half a line
                 features[int(number)].add(seen)
                 times += 1
-    assert len(features) >= at_least
-    assert times > 1.5 * len(features)  # images were met again
+    assert len(features) > 100  # some were met by clients that were killed
+    assert times > len(features) + 100  # and many more than once
     assert {number: seen for number, seen in features.items() if len(seen) > 1} == {}
     again = remembering(memory)(photographs(sorted(features)), secret()).features
     assert [{digest(feature)} for feature in again] == [features[i] for i in sorted(features)]

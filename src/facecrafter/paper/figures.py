@@ -50,7 +50,7 @@ def rows(found: Sequence[Point]) -> str:
     spreads = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
     writer.writerow(["defence", "threat", "seeds", *spreads])
     for point in found:
-        values = [v for name in MEASURES for v in vars(point[name]).values()]
+        values = [v for name in MEASURES for v in point[name].bounds]
         numbers = [f"{value:.6f}" for value in values]
         writer.writerow([point.label, point.threat, point.seeds, *numbers])
     return text.getvalue()

@@ -21,10 +21,20 @@ class Spread:
     mean: float
     low: float
     high: float
+    count: int  # of seeds; of one there is no spread to tell
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        return cls(sum(values) / len(values), min(values), max(values))
+        return cls(sum(values) / len(values), min(values), max(values), len(values))
+
+    @property
+    def bounds(self) -> tuple[float, float, float]:
+        """Mean, least, greatest."""
+        return self.mean, self.low, self.high
+
+    def times(self, factor: float) -> "Spread":
+        """In another unit."""
+        return Spread(*(factor * value for value in self.bounds), self.count)
 
     @property
     def half(self) -> float:

@@ -141,7 +141,7 @@ def _likeness(found: Sequence[Point]) -> str:
     for label in _labels(found):
         mine = [p for name in threats for p in found if (p.label, p.threat) == (label, name)]
         for point in mine:
-            pii = Spread(*(1000 * value for value in vars(point["pii"]).values()))
+            pii = point["pii"].times(1000)
             texts = [_spread(point["ssim"]), _spread(point["fsim"]), _spread(pii)]
             seconds = f"{point['seconds'].mean:.3g}"
             rows.append([label, point.threat, *texts, _interval(point), seconds])
@@ -287,11 +287,12 @@ def _interval(point: Point) -> str:
 
 
 def _percent(spread: Spread) -> str:
-    return f"{100 * spread.mean:.1f} ± {100 * spread.half:.1f} %"
+    around = f" ± {100 * spread.half:.1f}" if spread.count > 1 else ""
+    return f"{100 * spread.mean:.1f}{around} %"
 
 
 def _spread(spread: Spread) -> str:
-    return f"{spread.mean:.3f} ± {spread.half:.3f}"
+    return f"{spread.mean:.3f} ± {spread.half:.3f}" if spread.count > 1 else f"{spread.mean:.3f}"
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
