@@ -159,10 +159,8 @@ def test_survives_kill_9_of_two_clients_at_any_moment(
     for number in range(ROUNDS):
         # half of them known from the round before; far more than there is time for
         numbers = list(range(200 * number, 200 * number + 400))
-        lives = [
-            processes.Process(target=client, args=(memory, log, batches(numbers * 3, dice)))
-            for log in logs
-        ]
+        race = batches(numbers * 3, dice)  # the same for both, so that they meet
+        lives = [processes.Process(target=client, args=(memory, log, race)) for log in logs]
         before = [size(log) for log in logs]
         for life in lives:
             life.start()
