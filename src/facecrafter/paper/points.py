@@ -34,7 +34,8 @@ class Spread:
 
     def times(self, factor: float) -> "Spread":
         """In another unit."""
-        return Spread(*(factor * value for value in self.bounds), self.count)
+        mean, low, high = (factor * value for value in self.bounds)
+        return Spread(mean, low, high, self.count)
 
     @property
     def half(self) -> float:
