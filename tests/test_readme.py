@@ -64,8 +64,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
     records = [r for r in Store(PROJECT / "results", PROJECT).all() if r.scene == LFW64.scene]
-    if len(records) < len(LFW64.cells()):
-        pytest.skip(f"{len(records)} of {len(LFW64.cells())} cells are in results/: measure first")
+    assert records  # of a grid that is still being measured, too: what is printed must be measured
     found = MARKS.search((PROJECT / "README.md").read_text())
     assert found
     assert found[2] == headline(records)
