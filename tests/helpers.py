@@ -18,6 +18,8 @@ from facecrafter.defences.plain import Plain
 from facecrafter.defences.privacy import CriticDistance
 from facecrafter.defences.remembered import Remembered
 from facecrafter.defences.shuffled import Shuffled
+from facecrafter.defences.steered import Steered
+from facecrafter.defences.utility import TaskUtility
 from facecrafter.implicit import Lanczos
 from facecrafter.inversion import Descent
 from facecrafter.models.amortiser import Amortiser
@@ -26,6 +28,7 @@ from facecrafter.models.decoder import Decoder
 from facecrafter.models.part import frozen
 from facecrafter.models.prior import Prior
 from facecrafter.models.split import ResNet
+from facecrafter.models.surrogate import Surrogate
 from facecrafter.randomness import stream
 
 SIZE = 64  # the critic of Table XI needs it
@@ -40,6 +43,7 @@ DEFENCES: tuple[AbstractDefence, ...] = (
     Blend(0.5, "random"),
     Crafter(steps=2),
     Crafter(steps=2, opponent=LatentOpponent(begin_with=_SHORT, follow=_SHORT)),
+    Crafter(steps=2, utility=TaskUtility()),
     Crafter(
         steps=2,
         opponent=LatentOpponent(
@@ -49,6 +53,7 @@ DEFENCES: tuple[AbstractDefence, ...] = (
     ),
     CrafterZ(steps=2, begin=_SHORT, distance=_QUICK_CRITIC),
     Shuffled(Noise(0.5)),
+    Steered(Noise(0.5), choice=3, search=_SHORT),
     Remembered(Noise(0.5)),
 )
 
@@ -77,7 +82,8 @@ def tiny_offline() -> Offline:
     """What a trusted party would hand out, untrained."""
     torch.manual_seed(3)
     amortiser = frozen(Amortiser(8, 6, 4))
-    return Offline(tiny_target().encode, tiny_prior(), amortiser, frozen(Critic(2)))
+    surrogate = frozen(Surrogate(8, 5, (4, 4)))
+    return Offline(tiny_target().encode, tiny_prior(), amortiser, frozen(Critic(2)), surrogate)
 
 
 def tiny_view() -> AttackerView:

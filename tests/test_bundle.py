@@ -20,6 +20,7 @@ from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.judge import Judge
 from facecrafter.models.prior import Prior
 from facecrafter.models.split import ResNet, Vgg16
+from facecrafter.models.surrogate import Surrogate
 
 NARROW = (4, 6, 8, 10)
 FACTS = {"size": 32, "attributes": ["smiling", "bald"], "data": "drawn", "people": 3}
@@ -141,6 +142,7 @@ def test_half_precision_keeps_small_variances_and_large_weights(tmp_path):
         (Decoder, {"channels": 4, "side": 8, "size": 32, "width": 8}),
         (LinearDecoder, {"channels": 4, "side": 8, "size": 32}),
         (Critic, {"width": 4}),
+        (Surrogate, {"channels": 4, "tasks": 2, "widths": (4, 4)}),
         (Vgg16, {"classes": 2, "hidden": 8, "pool": 1}),
     ],
 )
@@ -152,7 +154,7 @@ def test_every_network_remembers_all_its_arguments(kind, arguments):
 
 
 def test_every_class_that_a_config_may_name_is_tried_above():
-    tried = {ResNet, Judge, Prior, Amortiser, Decoder, LinearDecoder, Critic, Vgg16}
+    tried = {ResNet, Judge, Prior, Amortiser, Decoder, LinearDecoder, Critic, Surrogate, Vgg16}
     assert {kind for kinds in bundle.CLASSES.values() for kind in kinds} == tried
 
 

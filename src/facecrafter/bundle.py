@@ -26,6 +26,7 @@ from facecrafter.models.judge import Judge
 from facecrafter.models.part import AbstractPart, Arguments, frozen
 from facecrafter.models.prior import Prior
 from facecrafter.models.split import AbstractSplitModel, ResNet, Vgg16
+from facecrafter.models.surrogate import Surrogate
 from facecrafter.pinned import FORMAT, LARGEST_TEXT, as_json, broken, from_json
 
 LARGEST_FILE = 640 * 2**20  # bytes; VGG-16 in float32, the largest network here, has 528 MiB
@@ -39,6 +40,7 @@ CLASSES: dict[str, tuple[type[AbstractPart], ...]] = {  # the only ones that a c
     "decoder": (Decoder, LinearDecoder),
     "judge": (Judge,),
     "critic": (Critic,),
+    "surrogate": (Surrogate,),
 }
 _FILES = frozenset({"README.md", "config.json"} | {f"{part}.safetensors" for part in CLASSES})
 _PEOPLE = {"names", "people", "person", "identities", "identity"}
@@ -56,6 +58,7 @@ class Bundle:
     decoder: Decoder | LinearDecoder | None = None
     judge: Judge | None = None
     critic: Critic | None = None
+    surrogate: Surrogate | None = None
 
     @overload
     def need(self, part: Literal["target"]) -> AbstractSplitModel: ...
@@ -69,8 +72,14 @@ class Bundle:
     def need(self, part: Literal["judge"]) -> Judge: ...
     @overload
     def need(self, part: Literal["critic"]) -> Critic: ...
+    @overload
+    def need(self, part: Literal["surrogate"]) -> Surrogate: ...
     def need(self, part: str) -> nn.Module:
         """The network of that name. Raises `BundleError` where the bundle has none."""
+        return self.part(part)
+
+    def part(self, part: str) -> AbstractPart:
+        """The same for a name that only the caller's input tells."""
         found = getattr(self, part) if part in CLASSES else None
         if found is None:
             held = [name for name in CLASSES if getattr(self, name) is not None]

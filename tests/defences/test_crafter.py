@@ -18,6 +18,7 @@ from facecrafter.defences.privacy import (
     AssignedDistance,
     CriticDistance,
 )
+from facecrafter.defences.utility import FeatureUtility
 from facecrafter.errors import DataError, FacecrafterError, NotProtected, SettingError
 from facecrafter.implicit import (
     AbstractLinearSolver,
@@ -77,7 +78,9 @@ def after_one_move(
         game.raw.shape, generator=stream(0, "moved"), dtype=torch.float64
     )  # so that L_u has a gradient
     before = game.features.clone()
-    game.move(FixedMeasure(targets(network)).of(game.seen()), beta, 0.0)
+    lost = FeatureUtility().of(network.offline(), game.raw)
+    privacy = FixedMeasure(targets(network)).of(game.seen())
+    game.move(privacy, lambda features: beta * lost(features), 0.0)
     return game, game.features.grad, before
 
 
@@ -475,6 +478,17 @@ def test_weights_that_are_not_numbers_release_nothing(
 def test_settings_out_of_range_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=next(iter(setting))):
         Crafter(**setting)
+
+
+def test_mixed_precision_crafts_nearly_the_same() -> None:
+    network, images = linear_network(), photographs(IMAGES)
+    goal = Fixed(targets(network))
+    exactly, mixed = (
+        crafted(Crafter(0.01, 10, PixelOpponent(0.01, bf), goal), network.offline(), images)
+        for bf in (False, True)
+    )
+    moved = (exactly - network.enc(images)).norm()
+    assert (mixed - exactly).norm() < 0.1 * moved
 
 
 @pytest.mark.parametrize(

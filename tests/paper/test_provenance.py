@@ -32,3 +32,12 @@ def test_parts_of_the_package() -> None:
     parts = [code(), code("attacks"), code("defences"), code("inversion"), code("attacks", "wire")]
     assert len(set(parts)) == len(parts)
     assert code("nothing") == code("nothing either")
+
+
+def test_only_what_is_imported_counts() -> None:
+    noise, crafter = (frozenset({f"facecrafter.defences.{name}"}) for name in ("noise", "crafter"))
+    methods = ("defences", "inversion")
+    assert code(*methods, used_by=noise) != code(*methods, used_by=crafter)
+    assert code("inversion", used_by=noise) == code("nothing")  # noise searches nothing
+    assert code("inversion", used_by=crafter) == code("inversion")  # by way of its opponents
+    assert code("defences", used_by=frozenset()) == code("nothing")

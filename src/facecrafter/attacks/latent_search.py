@@ -7,7 +7,7 @@ from torch import Generator
 
 from facecrafter.attacks.base import AbstractAttack, AbstractInverter, AttackerView
 from facecrafter.errors import SettingError
-from facecrafter.inversion import AbstractSearch, Descent, best_of
+from facecrafter.inversion import AbstractSearch, Descent, search_from
 from facecrafter.randomness import child, normal
 from facecrafter.training.precision import mixed
 from facecrafter.types import Features, Images
@@ -17,10 +17,13 @@ from facecrafter.types import Features, Images
 class LatentSearch(AbstractAttack):
     """Search from several fresh starts; for each face keep the one with the smallest distance.
 
+    A short `heat` from each start decides which one is searched to the end.
+
     If the attacker has an amortiser (App. M), the first start is its guess.
     """
 
-    search: AbstractSearch = field(default_factory=lambda: Descent(50, 0.35))  # ours
+    search: AbstractSearch = field(default_factory=lambda: Descent(35, 0.35))  # ours
+    heat: AbstractSearch | None = field(default_factory=lambda: Descent(10, 0.35))  # ours
     restarts: int = 3  # ours; paper: 1
     batch: int = 64  # images searched together; of no influence on the result
     bfloat16: bool = False  # mixed precision of the search: half the time where a CPU has it
@@ -46,13 +49,15 @@ class _LatentSearch(AbstractInverter):
 
     def _reconstruct(self, features: Features) -> Images:
         prior = self.view.need_prior()
-        responses = []
-        for attempt in range(self.recipe.restarts):
-            start = normal(len(features), prior.latent_dim, rng=self.rng, like=features)
-            if attempt == 0 and self.view.amortiser is not None:
-                with torch.no_grad():
-                    start = self.view.amortiser(features)
-            with mixed(features.device, self.recipe.bfloat16):
-                responses.append(self.recipe.search.run(self.view.explain, features, start))
+        starts = [
+            normal(len(features), prior.latent_dim, rng=self.rng, like=features)
+            for _ in range(self.recipe.restarts)
+        ]
+        if self.view.amortiser is not None:
+            with torch.no_grad():
+                starts[0] = self.view.amortiser(features)
+        search, heat = self.recipe.search, self.recipe.heat
+        with mixed(features.device, self.recipe.bfloat16):
+            found = search_from(starts, search, heat, self.view.explain, features)
         with torch.no_grad():
-            return prior(best_of(responses).latents)
+            return prior(found.latents)

@@ -8,7 +8,7 @@ from torch import Generator
 from facecrafter.attacks.base import AbstractAttack, AbstractInverter, AttackerView
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.errors import SettingError
-from facecrafter.inversion import Descent, best_of
+from facecrafter.inversion import Descent, search_from
 from facecrafter.randomness import child, normal
 from facecrafter.training.precision import mixed
 from facecrafter.types import Features, Images
@@ -24,6 +24,7 @@ class PixelSearch(AbstractAttack):
 
     start: AbstractAttack = field(default_factory=ShadowDecoder)
     search: Descent = field(default_factory=lambda: Descent(150, 0.005))  # paper, App. G
+    heat: Descent | None = None  # a short search from each start; the best goes on; ours
     restarts: int = 3  # ours; paper: 1
     disturbance: float = 0.05  # deviation of the noise on later starts, RGB 0 to 1; ours
     batch: int = 64  # images searched together; of no influence on the result
@@ -64,10 +65,11 @@ class _PixelSearch(AbstractInverter):
             inside = pixels + (pixels.clamp(0, 1) - pixels).detach()
             return encoder(inside.view(shape))
 
-        responses = []
-        for attempt in range(self.recipe.restarts):
-            noise = normal(*shape, rng=self.rng, like=first) * self.recipe.disturbance
-            begin = first if attempt == 0 else (first + noise).clamp(0, 1)
-            with mixed(features.device, self.recipe.bfloat16):
-                responses.append(self.recipe.search.run(explain, features, begin.flatten(1)))
-        return best_of(responses).latents.view(shape).clamp(0, 1)
+        noises = [
+            normal(*shape, rng=self.rng, like=first) * self.recipe.disturbance
+            for _ in range(self.recipe.restarts - 1)
+        ]
+        starts = [begin.flatten(1) for begin in (first, *((first + n).clamp(0, 1) for n in noises))]
+        with mixed(features.device, self.recipe.bfloat16):
+            found = search_from(starts, self.recipe.search, self.recipe.heat, explain, features)
+        return found.latents.view(shape).clamp(0, 1)

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from facecrafter import __version__
 from facecrafter import bundle as bundles
 from facecrafter.bundle import Bundle
 from facecrafter.commands.attack import png
-from facecrafter.commands.card import card
+from facecrafter.commands.card import card, settings
 from facecrafter.commands.common import AbstractCommand, Outcome
 from facecrafter.commands.figures import decoder_ssim, judge_accuracy, utility
 from facecrafter.commands.files import write
+from facecrafter.commands.networks import part_of, recipe_of, seconds_of
 from facecrafter.commands.source import From, Source
 from facecrafter.data.faces import Faces, Splits
 from facecrafter.models.folding import fold_batch_norms
@@ -25,7 +27,6 @@ from facecrafter.models.prior import Prior
 from facecrafter.paper.verify import FACT, calibrate
 from facecrafter.pictures import sheet
 from facecrafter.randomness import normal, stream
-from facecrafter.training.restore import recipe, restore, seconds
 
 SAMPLES = 64  # faces on the sheet of the prior; ours
 
@@ -41,12 +42,13 @@ class TrainBundle(AbstractCommand):
     """
 
     source: From = field(default_factory=Source)
-    target: Path = Path("runs/target")  # training folder
-    prior: Path = Path("runs/prior")  # training folder
-    decoder: Path = Path("runs/decoder")  # training folder
-    judge: Path = Path("runs/judge")  # training folder
-    amortiser: Path | None = None  # training folder; None = left out
-    critic: Path | None = None  # training folder; None = left out
+    target: Path = Path("runs/target")  # training folder, or a bundle that has one
+    prior: Path = Path("runs/prior")  # training folder, or a bundle that has one
+    decoder: Path = Path("runs/decoder")  # training folder, or a bundle that has one
+    judge: Path = Path("runs/judge")  # training folder, or a bundle that has one
+    amortiser: Path | None = None  # likewise; None = left out
+    critic: Path | None = None  # likewise; None = left out
+    surrogate: Path | None = None  # likewise; None = left out
     out: Path = Path("bundles/lfw64")  # folder of the bundle
     float32: bool = False  # store float32, not float16, which costs nothing measurable; ours
     uncalibrated: bool = False  # leave out the thresholds that `facecrafter verify` needs
@@ -55,7 +57,8 @@ class TrainBundle(AbstractCommand):
         began = time.monotonic()
         device, splits = self.common.torch_device(), self.source.splits()
         folders = self._folders()
-        parts = {name: restore(folder, name, self.source.size) for name, folder in folders.items()}
+        cpu, size = torch.device("cpu"), self.source.size
+        parts = {name: part_of(folder, name, cpu, size) for name, folder in folders.items()}
         stored = self._as_stored(parts, device)
         facts: dict[str, Any] = {
             "facecrafter": __version__,
@@ -63,10 +66,11 @@ class TrainBundle(AbstractCommand):
             "attribute_names": list(splits.public.attribute_names),
             "data": _counts(self.source.data, splits),
             "pixels": {"public": _pixels(splits.public), "private": _pixels(splits.private_train)},
-            "recipes": {name: recipe(folder) for name, folder in folders.items()},
-            "seconds": {name: seconds(folder) for name, folder in folders.items()},
-            "figures": _figures(stored, splits, device),
+            "recipes": {name: recipe_of(folder, name) for name, folder in folders.items()},
+            "seconds": {name: seconds_of(folder, name) for name, folder in folders.items()},
         }
+        learnt = settings(facts["recipes"].get("surrogate", "")).get("attributes", ())
+        facts["figures"] = _figures(stored, splits, learnt, device)
         if not self.uncalibrated:  # on public people, whom the judge has never seen
             facts[FACT] = dict(calibrate(stored.need("judge"), splits.public))
         text = card(self.out.name, facts, {name: _count(part) for name, part in parts.items()})
@@ -93,6 +97,7 @@ class TrainBundle(AbstractCommand):
             "judge": self.judge,
             "amortiser": self.amortiser,
             "critic": self.critic,
+            "surrogate": self.surrogate,
         }
         return {name: folder for name, folder in chosen.items() if folder is not None}
 
@@ -103,16 +108,28 @@ class TrainBundle(AbstractCommand):
             return bundles.load(Path(folder) / "stored", device)
 
 
-def _figures(stored: Bundle, splits: Splits, device: torch.device) -> dict[str, float]:
-    """All on private test photographs."""
+def _figures(
+    stored: Bundle, splits: Splits, learnt: Sequence[str], device: torch.device
+) -> dict[str, float]:
+    """All on private test photographs. `learnt`: attributes of the surrogate; none = all."""
     train, test = splits.private_train, splits.private_test
     encode = fold_batch_norms(stored.need("target")).encode
     scored = utility(stored.need("target"), test, device)
+    surrogate = stored.surrogate
+    own = {}
+    if surrogate is not None:
+        asked = test.only(learnt or test.attribute_names)
+        answers = utility(lambda images: surrogate(encode(images)), asked, device)
+        own = {
+            "surrogate_auc": round(answers.mean, 4),
+            "surrogate_attributes_scored": len(answers.by_attribute),
+        }
     return {
         "mean_auc": round(scored.mean, 4),
         "attributes_scored": len(scored.by_attribute),
         "judge_accuracy": round(judge_accuracy(stored.need("judge"), train, test, device), 4),
         "decoder_ssim": round(decoder_ssim(stored.need("decoder"), encode, test, device), 4),
+        **own,
     }
 
 

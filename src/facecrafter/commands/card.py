@@ -14,7 +14,10 @@ WHAT = {
     "decoder": "Dec, the black-box attacker's decoder",
     "judge": "measures whether a face is still recognised; no defence or attack uses it",
     "critic": "D, a critic between public faces and the prior's",
+    "surrogate": "tells the device what kind of questions the cloud answers; has nothing of f",
 }
+
+_RECIPE = re.compile(r"(\w+\(.*\)) seed=(\d+)(.*)")
 
 
 def card(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
@@ -38,19 +41,26 @@ def card(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
 
 def command(part: str, facts: Mapping[str, Any]) -> str | None:
     """The command line that trains a part so; None where the recipe is not recorded."""
-    found = re.match(r"(\w+\(.*\)) seed=(\d+)(.*)", facts["recipes"].get(part, ""))
-    call = ast.parse(found[1], mode="eval").body if found else None
-    if not found or not isinstance(call, ast.Call):
+    found = _RECIPE.match(facts["recipes"].get(part, ""))
+    if not found:
         return None
     words = ["facecrafter", "train", part]
     if part != "amortiser":
         data = facts["data"]["name"]
         root = [] if data == "synthetic" else ["--root", f"DATA/{data}"]
         words += ["--data", data, *root, "--size", str(facts["size"])]
-    for field in call.keywords:
-        words += _flag(field.arg or "", ast.literal_eval(field.value))
+    for name, value in settings(found[0]).items():
+        words += _flag(name, value)
     start = ["--start", "runs/target"] if "start=True" in found[3] else []
     return " ".join([*words, *start, "--seed", found[2]])
+
+
+def settings(recipe: str) -> dict[str, Any]:
+    """The fields of a recipe as a training recorded it; none where it recorded nothing."""
+    found = _RECIPE.match(recipe)
+    call = ast.parse(found[1], mode="eval").body if found else None
+    keywords = call.keywords if isinstance(call, ast.Call) else []
+    return {field.arg or "": ast.literal_eval(field.value) for field in keywords}
 
 
 def _timed(part: str, facts: Mapping[str, Any]) -> str:
@@ -61,6 +71,6 @@ def _timed(part: str, facts: Mapping[str, Any]) -> str:
 
 def _flag(name: str, value: object) -> list[str]:
     flag = "--" + name.replace("_", "-")
-    if isinstance(value, bool):
-        return [flag] * value
+    if isinstance(value, bool) or value == ():
+        return [flag] * bool(value)
     return [flag, *map(str, value if isinstance(value, tuple) else [value])]

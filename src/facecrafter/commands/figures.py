@@ -17,7 +17,7 @@ SEVERAL = (
 )
 
 
-def utility(target: nn.Module, faces: Faces, device: torch.device) -> Utility:
+def utility(target: Callable[[Tensor], Tensor], faces: Faces, device: torch.device) -> Utility:
     """Mean AUC of the attributes, over photographs whose attributes are known."""
     known = faces.take(faces.known())
     logits = in_batches(target, known, device)

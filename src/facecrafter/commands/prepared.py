@@ -46,7 +46,8 @@ class Prepared:
 
     def offline(self) -> Offline:
         """What a device is given to craft with."""
-        return Offline(self.encode, self.prior, self.bundle.amortiser, self.bundle.critic)
+        bundle = self.bundle
+        return Offline(self.encode, self.prior, bundle.amortiser, bundle.critic, bundle.surrogate)
 
     def view(self) -> AttackerView:
         """The strongest basic attacker: the encoder, the prior and a decoder trained beforehand."""

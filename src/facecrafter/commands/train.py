@@ -22,6 +22,7 @@ from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
 from facecrafter.training.judge import JudgeTraining
 from facecrafter.training.prior import PriorTraining
+from facecrafter.training.surrogate import SurrogateTraining
 from facecrafter.training.target import TargetTraining
 
 Figures = dict[str, Any]
@@ -130,6 +131,30 @@ class TrainDecoder(_Training):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainSurrogate(_Training):
+    """Train the surrogate, which tells a device what the cloud's questions are like.
+
+    It learns the attributes of public faces from features, as f does, and has nothing of f.
+
+    Example: facecrafter train surrogate --data lfw --root DATA/lfw --target bundles/lfw64
+    """
+
+    target: Path = Path("runs/target")  # training folder of a target, or a bundle; Enc is used
+    out: Path = Path("runs/surrogate")  # folder for checkpoints and losses
+    recipe: Annotated[SurrogateTraining, tyro.conf.arg(name="")] = field(
+        default_factory=SurrogateTraining
+    )
+
+    def fit(self, splits: Splits, device: torch.device) -> Figures:
+        encode = fold_batch_norms(target_of(self.target, device)).encode
+        surrogate = self.recipe.fit(encode, splits.public, self.common.number(), self.out, device)
+        learnt = self.recipe.attributes or splits.public.attribute_names
+        test = splits.private_test.only(learnt)
+        own = utility(lambda images: surrogate(encode(images)), test, device)
+        return {"mean_auc": round(own.mean, 4)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainJudge(_Training):
     """Train the judge, which measures whether a face is still recognised, on private faces.
 
@@ -179,7 +204,7 @@ class TrainAmortiser(AbstractCommand):
 
 @dataclass(frozen=True)
 class Train:
-    """Train a network: target, prior, critic, decoder, amortiser or judge; then bundle them.
+    """Train target, prior, critic, decoder, amortiser, surrogate or judge; then bundle them.
 
     Every training writes checkpoints that survive kill -9 and goes on from the last one when the
     same command is given again; loss curves and sample sheets are pictures in its folder.
@@ -193,6 +218,7 @@ class Train:
         | Annotated[TrainCritic, tyro.conf.subcommand("critic", prefix_name=False)]
         | Annotated[TrainDecoder, tyro.conf.subcommand("decoder", prefix_name=False)]
         | Annotated[TrainAmortiser, tyro.conf.subcommand("amortiser", prefix_name=False)]
+        | Annotated[TrainSurrogate, tyro.conf.subcommand("surrogate", prefix_name=False)]
         | Annotated[TrainJudge, tyro.conf.subcommand("judge", prefix_name=False)]
         | Annotated[TrainBundle, tyro.conf.subcommand("bundle", prefix_name=False)]
     )

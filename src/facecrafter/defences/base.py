@@ -12,6 +12,7 @@ from facecrafter.errors import DataError, NotProtected
 from facecrafter.models.amortiser import Amortiser
 from facecrafter.models.critic import Critic
 from facecrafter.models.prior import Prior
+from facecrafter.models.surrogate import Surrogate
 from facecrafter.randomness import child
 from facecrafter.types import Features, Images, Latents, Order
 
@@ -26,6 +27,7 @@ class Offline:
     prior: Prior  # G, from any trusted party; it, too, stands for the public faces
     amortiser: Amortiser | None = None  # optional: a first guess at z*
     critic: Critic | None = None  # optional: D, trained beforehand, to start from
+    surrogate: Surrogate | None = None  # optional: knows the kind of the cloud's questions
 
     def explain(self, latents: Latents) -> Features:
         """Enc(G(z))."""

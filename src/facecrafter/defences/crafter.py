@@ -21,6 +21,7 @@ from facecrafter.defences.base import (
 )
 from facecrafter.defences.opponents import AbstractOpponent, LatentOpponent, PixelOpponent
 from facecrafter.defences.privacy import AbstractDistance, AssignedDistance, CriticDistance
+from facecrafter.defences.utility import AbstractUtility, FeatureUtility
 from facecrafter.errors import SettingError
 from facecrafter.implicit import Neumann, published_scale
 from facecrafter.inversion import Momentum
@@ -32,16 +33,18 @@ PUBLISHED_BATCH = 128  # authors' code
 
 @dataclass(frozen=True)
 class Crafter(AbstractDefence):
-    """Minimise L_p + beta L_u, L_u the mean square by which F differs from Enc(X) (Eq. 8).
+    """Minimise L_p + beta L_u (Eq. 8).
 
-    `fit` needs no private face. The defaults are the best that we know; `as_published` gives the
-    authors' settings.
+    `fit` needs no private face. The defaults are the best that we know of a device that knows no
+    more than the paper's; `utility=TaskUtility()` is far better where the cloud's questions are
+    known. `as_published` gives the authors' settings.
     """
 
     beta: float = 0.0025  # weight of L_u: more keeps more utility and more identity; ours
     steps: int = 40  # ours; paper, VI-E: 500
     opponent: AbstractOpponent = field(default_factory=PixelOpponent)  # simulated; ours
     distance: AbstractDistance = field(default_factory=AssignedDistance)  # lines 4 to 9; ours
+    utility: AbstractUtility = field(default_factory=FeatureUtility)  # L_u; paper, Eq. 6
 
     def __post_init__(self) -> None:
         if not (self.beta >= 0 and self.steps >= 1):
@@ -94,6 +97,7 @@ class _Crafter(AbstractProtector):
         """Algorithm 1, step by step: the caller's loop is the place for progress or limits."""
         recipe, rng = self.recipe, child(rng, "crafter")
         game = recipe.opponent.begin(self.offline, images, rng)  # line 1
+        lost = recipe.utility.of(self.offline, game.raw)
         seen = game.seen()  # line 3
         measure = recipe.distance.begin(self.offline, seen.detach(), rng)
         for i in range(recipe.steps):  # line 2
@@ -101,5 +105,6 @@ class _Crafter(AbstractProtector):
                 seen = game.seen()  # line 3
             with torch.enable_grad():
                 privacy = measure.of(seen)  # lines 4 to 9
-            game.move(privacy, recipe.beta, i / recipe.steps)  # lines 10 to 13
-            yield Crafting(game.features, privacy.detach(), game.utility())
+            game.move(privacy, lambda f: recipe.beta * lost(f), i / recipe.steps)  # lines 10 to 13
+            with torch.no_grad():
+                yield Crafting(game.features, privacy.detach(), lost(game.features))

@@ -16,6 +16,7 @@ import torch
 from torch import Generator
 
 from facecrafter.defences.base import Offline
+from facecrafter.defences.utility import Loss
 from facecrafter.errors import SettingError
 from facecrafter.implicit import (
     AbstractLinearSolver,
@@ -23,8 +24,9 @@ from facecrafter.implicit import (
     SquaredDistance,
     implicit_gradient,
 )
-from facecrafter.inversion import AbstractSearch, Descent, best_of, squared
+from facecrafter.inversion import AbstractSearch, Descent, search_from
 from facecrafter.randomness import normal
+from facecrafter.training.precision import mixed
 from facecrafter.types import Features, Images, Latents, Scores
 
 
@@ -47,16 +49,12 @@ class AbstractGame(abc.ABC):
         """What the opponent sees in the features now (line 3), as leaves of a graph."""
 
     @abc.abstractmethod
-    def move(self, privacy: Scores, beta: float, done: float) -> None:
+    def move(self, privacy: Scores, utility: Loss, done: float) -> None:
         """Move the features against L_p + beta L_u (lines 10 to 13).
 
-        privacy: L_p of each image, a function of what `seen` gave. done: share of all steps, 0 to
-        below 1.
+        privacy: L_p of each image, a function of what `seen` gave. utility: features to beta L_u.
+        done: share of all steps, 0 to below 1.
         """
-
-    def utility(self) -> Scores:
-        """L_u: the mean square by which each feature differs from Enc(X) (Eq. 6, squared)."""
-        return squared(self.features - self.raw) / self.raw[0].numel()
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,7 @@ class PixelOpponent(AbstractOpponent):
     """Searches all images. Adam on pixels, RGB, 0 to 1, from the photograph itself."""
 
     rate: float = 0.03  # halfway it begins to fall in a straight line to 0; ours
+    bfloat16: bool = False  # mixed precision of the slopes: half the time where a CPU has it
 
     def __post_init__(self) -> None:
         if not self.rate > 0:
@@ -85,10 +84,11 @@ class _PixelGame(AbstractGame):
     def seen(self) -> Images:
         return self.pixels
 
-    def move(self, privacy: Scores, beta: float, done: float) -> None:
+    def move(self, privacy: Scores, utility: Loss, done: float) -> None:
         with torch.enable_grad():
-            moved = squared(self.offline.encode(self.pixels) - self.raw) / self.raw[0].numel()
-            loss = (privacy + beta * moved).sum()
+            with mixed(self.pixels.device, self.recipe.bfloat16):
+                lost = utility(self.offline.encode(self.pixels))
+            loss = (privacy + lost).sum()
         (self.pixels.grad,) = torch.autograd.grad(loss, self.pixels)
         self.adam.param_groups[0]["lr"] = self.recipe.rate * min(1.0, 2 * (1 - done))
         self.adam.step()
@@ -138,25 +138,23 @@ class _LatentGame(AbstractGame):
     def seen(self) -> Images:
         first = self.latents is None
         search = self.recipe.begin_with if first else self.recipe.follow
-        found = best_of(
-            [
-                search.run(self.offline.explain, self.features, self._start(attempt))
-                for attempt in range(self.recipe.restarts if first else 1)
-            ]
-        )  # line 3
+        starts = [self._start(attempt) for attempt in range(self.recipe.restarts if first else 1)]
+        found = search_from(starts, search, None, self.offline.explain, self.features)  # line 3
         self.latents = found.latents.detach().requires_grad_()
         with torch.enable_grad():
             return self.offline.prior(self.latents)
 
-    def move(self, privacy: Scores, beta: float, done: float) -> None:
+    def move(self, privacy: Scores, utility: Loss, done: float) -> None:
         assert self.latents is not None  # `seen` came first
         (slope,) = torch.autograd.grad(privacy.sum(), self.latents)  # line 10
         loss = SquaredDistance(self.offline.explain, self.recipe.scale)
         implicit = implicit_gradient(
             loss, self.features, self.latents.detach(), slope, self.recipe.solver
         )  # line 11
-        moved = self.features - self.raw
-        self.features.grad = implicit.gradient + 2 * beta * moved / moved[0].numel()  # line 12
+        here = self.features.detach().requires_grad_()
+        with torch.enable_grad():
+            (lost,) = torch.autograd.grad(utility(here).sum(), here)
+        self.features.grad = implicit.gradient + lost  # line 12
         self.adam.step()  # line 13
 
     def _start(self, attempt: int) -> Latents:

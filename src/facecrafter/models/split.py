@@ -33,7 +33,7 @@ class AbstractSplitModel(AbstractPart, abc.ABC):
         return self.head(self.encode(images))
 
 
-class _BasicBlock(nn.Module):
+class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions and a shortcut."""
 
     expansion = 1
@@ -80,8 +80,8 @@ def _shortcut(inside: int, outside: int, stride: int) -> nn.Sequential | None:
     return nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
 
 
-_RESNETS: dict[int, tuple[type[_BasicBlock] | type[_Bottleneck], tuple[int, int, int, int]]] = {
-    18: (_BasicBlock, (2, 2, 2, 2)),
+_RESNETS: dict[int, tuple[type[BasicBlock] | type[_Bottleneck], tuple[int, int, int, int]]] = {
+    18: (BasicBlock, (2, 2, 2, 2)),
     50: (_Bottleneck, (3, 4, 6, 3)),
     152: (_Bottleneck, (3, 8, 36, 3)),
 }

@@ -1,17 +1,16 @@
 """A cell is one figure to measure; a table lists cells and is a value."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.paper.provenance import code
 from facecrafter.paper.threats import Threat
 
-# whose edits make a release, what an attack sees of it, and a figure another one
-RELEASING = ("defences", "implicit", "inversion", "models", "randomness")
-ATTACKING = (*RELEASING, "attacks")
-JUDGING = (*ATTACKING, "metrics")
+# Of these, the modules that a recipe imports make its figures: an edit of one defence leaves the
+# figures of the others alone.
+METHODS = ("attacks", "defences", "implicit", "inversion", "randomness")
 
 
 @dataclass(frozen=True)
@@ -35,15 +34,16 @@ class Cell:
 
     def key(self, digest: str) -> str:
         """SHA-256 of all that the outcome depends on; `digest` is the scene's."""
-        return _hash(code(*JUDGING), self.scene, digest, self.defence, self.seed, self.threat)
+        return _hash(code("metrics"), self.interception(digest))
 
     def deployment(self, digest: str) -> str:
         """SHA-256 of what the release depends on: all threats read the same release."""
-        return _hash(code(*RELEASING), self.scene, digest, self.defence, self.seed)
+        return _hash(_code_of(self.defence), self.scene, digest, self.defence, self.seed)
 
     def interception(self, digest: str) -> str:
         """SHA-256 of what the attacker sees: no judge is part of it."""
-        return _hash(code(*ATTACKING), self.scene, digest, self.defence, self.seed, self.threat)
+        attack = self.threat.attack
+        return _hash(_code_of(attack), self.deployment(digest), self.threat)
 
     def __str__(self) -> str:
         return f"{self.defence!r} against {self.threat.name}, seed {self.seed}"
@@ -75,6 +75,19 @@ class Table:
 
     def _reported(self, defence: AbstractDefence, threat: Threat) -> Reported | None:
         return self.reported.get((type(defence).__name__, threat.name))
+
+
+def _code_of(recipe: object) -> str:
+    """SHA-256 of the networks and of the methods that a recipe and its parts run."""
+    return _hash(code("models"), code(*METHODS, used_by=frozenset(_modules(recipe))))
+
+
+def _modules(recipe: object) -> Iterator[str]:
+    """Where the recipe's class is, and the classes of the recipes in it."""
+    if is_dataclass(recipe):
+        yield type(recipe).__module__
+        for part in fields(recipe):
+            yield from _modules(getattr(recipe, part.name))
 
 
 def _hash(*parts: object) -> str:

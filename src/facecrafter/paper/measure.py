@@ -81,7 +81,8 @@ def digest_without_judge(scene: Scene) -> str:
     for rows in scene.batches():
         found.update((scene.private_test.images(rows) * 255).round().byte().numpy().tobytes())
     bundle = scene.bundle
-    for network in (bundle.target, bundle.prior, bundle.amortiser, bundle.critic, *scene.shadows):
+    held = (bundle.target, bundle.prior, bundle.amortiser, bundle.critic, bundle.surrogate)
+    for network in (*held, *scene.shadows):
         found.update(type(network).__name__.encode())
         for value in () if network is None else network.state_dict().values():
             found.update(value.detach().cpu().numpy().tobytes())
@@ -129,6 +130,7 @@ def judge(scene: Scene, features: Features, faces: Images, floor: Work) -> dict[
         "ssim": ssim(seen, originals).mean().item(),  # up to 1
         "auc": utility.mean,  # 0 to 1, higher is more useful
         "auc_attributes": len(utility.by_attribute),
+        "auc_by_attribute": dict(utility.by_attribute),
         "auc_left_out": len(utility.left_out),
         "pii": epsilon_pii(faces, average),  # lower is more private
         "pii_floor": _floor(scene, average, floor),  # the same of average faces themselves

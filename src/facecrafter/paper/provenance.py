@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 import tokenize
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 
+_PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = ("facecrafter", "torch", "numpy", "scipy", "scikit-learn", "safetensors")
 
 
@@ -46,20 +48,43 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 @cache
-def code(*parts: str) -> str:
+def code(*parts: str, used_by: frozenset[str] | None = None) -> str:
     """SHA-256 of the package's Python without comments and docstrings; of all of it by default.
 
-    `parts`: folders and modules, such as "attacks" and "inversion". The text is hashed, not a
-    syntax tree, so that every version of Python gives the same.
+    `parts`: folders and modules, such as "attacks" and "inversion". `used_by`: full names of
+    modules; of what is in `parts` only they and what they import count, and what that imports. The
+    text is hashed, not a syntax tree, so that every version of Python gives the same.
     """
-    package = Path(__file__).resolve().parents[1]
-    chosen = [path for part in parts for path in (package / part, package / f"{part}.py")]
-    files = {file for path in chosen or [package] for file in (path, *path.rglob("*.py"))}
+    chosen = [path for part in parts for path in (_PACKAGE / part, _PACKAGE / f"{part}.py")]
+    files = {file for path in chosen or [_PACKAGE] for file in (path, *path.rglob("*.py"))}
+    if used_by is not None:
+        files &= _reached(used_by)
     found = hashlib.sha256()
     for file in sorted(file for file in files if file.is_file()):
-        found.update(f"{file.relative_to(package).as_posix()}\n".encode())
+        found.update(f"{file.relative_to(_PACKAGE).as_posix()}\n".encode())
         found.update(without_comments(file.read_text(encoding="utf-8")).encode())
     return found.hexdigest()
+
+
+def _reached(modules: Iterable[str]) -> set[Path]:
+    """Files of these modules and of all that they import from the package."""
+    waiting, reached = {file for name in modules for file in _files(name)}, set[Path]()
+    while waiting:
+        file = waiting.pop()
+        reached.add(file)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                named = [node.module, *(f"{node.module}.{one.name}" for one in node.names)]
+                waiting |= {file for name in named for file in _files(name)} - reached
+    return reached
+
+
+def _files(module: str) -> list[Path]:
+    """The file of a module of the package, if it is one."""
+    root, *inside = module.split(".")
+    place = _PACKAGE.joinpath(*inside)
+    files = (place.with_suffix(".py"), place / "__init__.py") if inside else ()
+    return [file for file in files if root == _PACKAGE.name and file.is_file()]
 
 
 def without_comments(source: str) -> str:

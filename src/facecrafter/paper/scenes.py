@@ -21,6 +21,7 @@ from facecrafter.errors import DataError, SettingError
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.prior import Prior
 from facecrafter.models.split import AbstractSplitModel
+from facecrafter.models.surrogate import Surrogate
 from facecrafter.randomness import normal, permutation, stream
 from facecrafter.types import Images
 
@@ -68,6 +69,12 @@ class Scene:
         return fold_batch_norms(self.bundle.need("prior"))
 
     @cached_property
+    def surrogate(self) -> Surrogate | None:
+        """Likewise, if the bundle has one."""
+        found = self.bundle.surrogate
+        return None if found is None else fold_batch_norms(found)
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the weights, the faces, their labels and how they are divided."""
         found = hashlib.sha256(f"{self.name} {self.bundle.digest} {self.batch} ".encode())
@@ -84,7 +91,9 @@ class Scene:
     def offline(self) -> Offline:
         """What the device was handed."""
         bundle = self.bundle
-        return Offline(self.target.encode, self.prior, bundle.amortiser, bundle.critic)
+        return Offline(
+            self.target.encode, self.prior, bundle.amortiser, bundle.critic, self.surrogate
+        )
 
     def view(self, sees: Sees) -> AttackerView:
         """What an attacker reads: a black-box one asks the encoder, a white-box one has it."""

@@ -11,6 +11,7 @@ from facecrafter.models.judge import Judge
 from facecrafter.models.part import frozen
 from facecrafter.models.prior import Prior
 from facecrafter.models.split import ResNet
+from facecrafter.models.surrogate import Surrogate
 from facecrafter.paper.scenes import Scene, judge_labels
 from facecrafter.randomness import stream
 
@@ -32,6 +33,7 @@ def tiny(seed: int = 0, decoders: int = 2) -> Scene:
             amortiser=frozen(Amortiser(8, 6, 4)),
             judge=frozen(Judge(PEOPLE, 18, WIDTHS)),
             critic=frozen(Critic(4)),
+            surrogate=frozen(Surrogate(8, len(splits.public.attribute_names), (4, 4))),
         )
         shadows = tuple(frozen(Decoder(8, 16, 64, 24)) for _ in range(decoders))
     labels = judge_labels(splits.private_train, splits.private_test)

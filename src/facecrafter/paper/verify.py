@@ -109,7 +109,7 @@ def verify(
     judge = bundle.need("judge")
     target, prior = fold_batch_norms(bundle.need("target")), fold_batch_norms(bundle.need("prior"))
     decoders = (bundle.need("decoder"), *shadows)
-    offline = Offline(target.encode, prior, bundle.amortiser, bundle.critic)
+    offline = Offline(target.encode, prior, bundle.amortiser, bundle.critic, bundle.surrogate)
     view = AttackerView(
         target.encode,
         encoder=target.encode,

@@ -15,6 +15,7 @@ from facecrafter.models.judge import Judge
 from facecrafter.models.part import AbstractPart, frozen
 from facecrafter.models.prior import Prior
 from facecrafter.models.split import AbstractSplitModel, ResNet, Vgg16
+from facecrafter.models.surrogate import Surrogate
 from facecrafter.training import checkpoints
 
 Weights = Mapping[str, Tensor]
@@ -119,6 +120,12 @@ def _critic(weights: Weights, size: int) -> Critic:
     return Critic(len(weights["layers.0.weight"]))
 
 
+def _surrogate(weights: Weights, size: int) -> Surrogate:
+    first = [value for key, value in weights.items() if key.endswith("conv1.weight")]
+    tasks = len(weights["fc.bias"])
+    return Surrogate(first[0].shape[1], tasks, tuple(len(value) for value in first))
+
+
 def _place(key: str) -> int:
     return int(key.split(".")[1])
 
@@ -130,4 +137,5 @@ _MAKERS = {
     "amortiser": _amortiser,
     "decoder": _decoder,
     "critic": _critic,
+    "surrogate": _surrogate,
 }

@@ -9,27 +9,33 @@ from facecrafter.defences.blend import Blend
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.crafter_z import CrafterZ
 from facecrafter.defences.noise import Noise
-from facecrafter.defences.opponents import LatentOpponent
+from facecrafter.defences.opponents import LatentOpponent, PixelOpponent
 from facecrafter.defences.plain import Plain
 from facecrafter.defences.remembered import Remembered
 from facecrafter.defences.shuffled import Shuffled
+from facecrafter.defences.steered import Steered
+from facecrafter.defences.utility import TaskUtility
 from facecrafter.paper.cells import Reported, Table
 from facecrafter.paper.threats import THREATS
 
+_PIXELS = PixelOpponent(bfloat16=True)  # the default but for the precision of its slopes
+_TASKS = TaskUtility()
+
 DEFENCES: tuple[AbstractDefence, ...] = (
     Plain(),
-    Crafter(0.0025),
     Blend(0.45),
-    Crafter(0.005),
-    Blend(0.5, "random"),
-    Crafter(0.001),
     Blend(0.65),
-    Crafter(0.01),
-    Noise(4.0),
-    CrafterZ(20.0, 0.005),
     Noise(2.0),
-    CrafterZ(20.0, 0.02),
+    Noise(4.0),
     Noise(8.0),
+    CrafterZ(20.0, 0.005),
+    CrafterZ(20.0, 0.02),
+    Crafter(0.001, opponent=_PIXELS),
+    Crafter(0.0025, opponent=_PIXELS),
+    Crafter(0.005, opponent=_PIXELS),
+    Crafter(0.01, opponent=_PIXELS),
+    Crafter(0.0025, opponent=_PIXELS, utility=_TASKS),
+    Steered(Crafter(0.005, opponent=_PIXELS), bfloat16=True),
     Crafter(0.001, 12, LatentOpponent(rate=0.15)),  # the paper's opponent
 )
 

@@ -1,0 +1,64 @@
+"""L_u by formula, and what the surrogate's changes about a release."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from facecrafter.defences.crafter import Crafter
+from facecrafter.defences.utility import FeatureUtility, TaskUtility
+from facecrafter.errors import SettingError
+from facecrafter.randomness import stream
+from helpers import random_images, tiny_offline, tiny_target
+
+
+def features(seed: int = 0) -> torch.Tensor:
+    return torch.randn(3, 8, 16, 16, generator=stream(seed, "features"))
+
+
+def test_feature_utility_is_the_mean_square() -> None:
+    lost = FeatureUtility().of(tiny_offline(), features())(features(1))
+    expected = (features(1) - features()).square().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(lost, expected)
+
+
+def test_task_utility_is_the_distance_of_signatures() -> None:
+    offline, share = tiny_offline(), 0.3
+    surrogate = offline.surrogate
+    assert surrogate is not None
+    lost = TaskUtility(share).of(offline, features())(features(1))
+    apart = surrogate.signature(features(1)) - surrogate.signature(features())
+    everything = (features(1) - features()).square().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(lost, apart.square().sum(dim=1) + share * everything)
+
+
+def test_both_are_zero_where_nothing_moved() -> None:
+    for utility in (FeatureUtility(), TaskUtility(0.5)):
+        assert utility.of(tiny_offline(), features())(features()).abs().max() == 0
+
+
+def test_task_utility_keeps_what_the_surrogate_reads() -> None:
+    """At the same L_p-free weight the answers move less, the feature more."""
+    offline, images = tiny_offline(), random_images()
+    surrogate, raw = offline.surrogate, tiny_target().encode(images)
+    assert surrogate is not None
+    moved = {}
+    for utility, beta in ((FeatureUtility(), 0.0), (TaskUtility(), 10.0)):
+        protector = Crafter(beta, 30, utility=utility).fit(offline, stream(0, "fit"))
+        released = protector(images, stream(0, "defence")).in_order_of_images()
+        apart = surrogate.signature(released) - surrogate.signature(raw)
+        moved[type(utility)] = apart.square().sum()
+    assert moved[TaskUtility] < 0.2 * moved[FeatureUtility]
+
+
+def test_a_surrogate_has_to_be_there() -> None:
+    offline = replace(tiny_offline(), surrogate=None)
+    protector = Crafter(steps=1, utility=TaskUtility()).fit(offline, stream(0, "fit"))
+    with pytest.raises(SettingError, match="train surrogate"):
+        protector(random_images(), stream(0, "defence"))
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    for wrong in (-0.1, float("nan")):
+        with pytest.raises(SettingError, match="features"):
+            TaskUtility(wrong)
