@@ -14,7 +14,7 @@ from PIL import Image
 from facecrafter.commands.common import AbstractCommand, Outcome
 from facecrafter.commands.experiment import findings
 from facecrafter.commands.files import gather, photographs, write
-from facecrafter.commands.prepared import ATTACKS, DEFAULT, in_project, prepare
+from facecrafter.commands.prepared import ATTACKS, DEFAULT, in_project, prepare, suited
 from facecrafter.commands.report import as_html, measured_tradeoff, summary
 from facecrafter.data.synthetic import synthetic
 from facecrafter.defences.crafter import Crafter
@@ -41,6 +41,7 @@ class Demo(AbstractCommand):
     bundle: Path = DEFAULT  # folder of networks; ours
     out: Path = Path("demo")  # folder for report.html and what a second run takes up
     results: Path = Path("results")  # folder of measured cells, for the trade-off figure
+    any_task: bool = False  # keep every use alike, though the bundle knows some of the questions
     crafter: Annotated[Crafter, tyro.conf.arg(name="")] = field(default_factory=Crafter)
 
     def run(self) -> Outcome:
@@ -50,12 +51,13 @@ class Demo(AbstractCommand):
             images = demo_faces(ready.size)
         else:
             images = photographs(gather([self.images]), ready.size, self.find_faces)
+        crafter = suited(self.crafter, ready.bundle, self.any_task)
         computed = self.out / "computed"
-        found = findings(ready, images, self.crafter, self.common.number(), computed)
+        found = findings(ready, images, crafter, self.common.number(), computed)
         page = self.out / "report.html"
         measured = measured_tradeoff(in_project(self.results), computed)
         own = self.images is not None
-        html = as_html(found, self.crafter, ready.bundle.facts, measured, own)
+        html = as_html(found, crafter, ready.bundle.facts, measured, own)
         write(page, html.encode())
         means = summary(found)
         lines = [

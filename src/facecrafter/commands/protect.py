@@ -11,7 +11,7 @@ from torch import Tensor
 from facecrafter import wire
 from facecrafter.commands.common import AbstractCommand, Outcome, UsageError
 from facecrafter.commands.files import Photos, gather, photographs, write
-from facecrafter.commands.prepared import DEFAULT, prepare
+from facecrafter.commands.prepared import DEFAULT, prepare, suited
 from facecrafter.defences.base import (
     AbstractDefence,
     AbstractProtector,
@@ -48,6 +48,7 @@ class Protect(AbstractCommand):
     out: Path = Path("features.safetensors")  # file to write, readable by its owner only
     memory: Path | None = None  # SQLite file of what was released before; never send or delete it
     find_faces: bool = False  # cut around the largest face (extra: detect), not the middle
+    any_task: bool = False  # keep every use alike, though the bundle knows some of the questions
     crafter: Annotated[Crafter, tyro.conf.arg(name="")] = field(default_factory=Crafter)
 
     def run(self) -> Outcome:
@@ -58,7 +59,8 @@ class Protect(AbstractCommand):
         ready = prepare(self.bundle, self.common.torch_device())
         images = photographs(gather(self.photos), ready.size, self.find_faces).to(ready.device)
         rng = self.common.secret_rng("protect")
-        defence = Remembered(Moved(self.crafter), self.memory)
+        crafter = suited(self.crafter, ready.bundle, self.any_task)
+        defence = Remembered(Moved(crafter), self.memory)
         protector = defence.fit(ready.offline(), rng)
         try:
             features = _each_batch(protector, ready.encode, images, rng)

@@ -11,7 +11,7 @@ from torch import nn
 from facecrafter.bundle import Bundle, load
 from facecrafter.commands.common import OK, UNSAFE, AbstractCommand, Outcome, UsageError
 from facecrafter.commands.files import Photos, gather, photographs
-from facecrafter.commands.prepared import DEFAULT, image_size, in_project, shadows_of
+from facecrafter.commands.prepared import DEFAULT, image_size, in_project, shadows_of, suited
 from facecrafter.commands.protect import BATCH, Moved
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.remembered import Remembered
@@ -44,6 +44,7 @@ class Verify(AbstractCommand):
     bundle: Path = DEFAULT  # folder of networks; ours
     memory: Path | None = None  # SQLite file of what was released before; never send or delete it
     find_faces: bool = False  # cut around the largest face (extra: detect), not the middle
+    any_task: bool = False  # keep every use alike, though the bundle knows some of the questions
     crafter: Annotated[Crafter, tyro.conf.arg(name="")] = field(default_factory=Crafter)
 
     def run(self) -> Outcome:
@@ -71,7 +72,8 @@ class Verify(AbstractCommand):
     def _verdicts(
         self, images: Images, bundle: Bundle, shadows: Sequence[nn.Module]
     ) -> list[Verdict]:
-        defence = Remembered(Moved(self.crafter), self.memory)
+        crafter = suited(self.crafter, bundle, self.any_task)
+        defence = Remembered(Moved(crafter), self.memory)
         rng, verdicts = self.common.secret_rng("verify"), list[Verdict]()
         with progress("attacking", len(images)) as advance:
             for i, batch in enumerate(images.split(BATCH)):

@@ -39,11 +39,11 @@ class FeatureUtility(AbstractUtility):
 class TaskUtility(AbstractUtility):
     """The squared distance of what a surrogate reads in F and in Enc(X); two faces are 2 apart.
 
-    The surrogate knows the kind of the cloud's questions, so `offline` needs one. With `features`
-    above 0 something of all other uses is kept too.
+    The surrogate knows some of the cloud's questions, so `offline` needs one. `features` keeps
+    something of all other uses too.
     """
 
-    features: float = 0.0  # weight of Eq. 6, added to the surrogate's distance; ours
+    features: float = 0.1  # weight of Eq. 6, added to the surrogate's distance; ours
 
     def __post_init__(self) -> None:
         if not self.features >= 0:

@@ -10,7 +10,8 @@ from facecrafter.errors import ResultError
 from facecrafter.paper.store import Record
 
 STRONGEST = "strongest"  # the threat with the highest mean Eval Acc
-DEFAULT_OPPONENT = "PixelOpponent"  # of a Crafter, whose family bears no more than its name
+# parts of a Crafter whose family bears no more than its name
+DEFAULT_PARTS = {"opponent": "PixelOpponent", "utility": "FeatureUtility"}
 ANY = "any"  # a face counts as recognised if any of the threats got it recognised
 
 
@@ -48,7 +49,7 @@ class Point:
     """What was measured of one defence under one threat."""
 
     label: str  # the family and the fields that tell its members apart
-    family: str  # the defence's name; of Crafter against another opponent, that one's too
+    family: str  # the defence's name, and the names of its parts that are not the usual ones
     threat: str
     seeds: int
     measures: Mapping[str, Spread]  # outcome by outcome
@@ -115,11 +116,13 @@ def _point(label: str, threat: str, records: Sequence[Record]) -> Point:
 
 
 def _family(record: Record) -> str:
-    """Crafter against the paper's opponent is no point of the default one's curve."""
-    name, opponent = record.defence["name"], record.defence.get("opponent")
-    if opponent is None or opponent["name"] == DEFAULT_OPPONENT:
-        return name
-    return f"{name}, {opponent['name']}"
+    """Crafter with another opponent or another utility is no point of the default one's curve."""
+    others = [
+        record.defence[part]["name"]
+        for part, usual in DEFAULT_PARTS.items()
+        if part in record.defence and record.defence[part]["name"] != usual
+    ]
+    return ", ".join([record.defence["name"], *others])
 
 
 def _any(label: str, family: str, threats: Mapping[str, Sequence[Record]]) -> list[Point]:

@@ -30,13 +30,16 @@ DEFENCES: tuple[AbstractDefence, ...] = (
     Noise(8.0),
     CrafterZ(20.0, 0.005),
     CrafterZ(20.0, 0.02),
-    Crafter(0.001, opponent=_PIXELS),
-    Crafter(0.0025, opponent=_PIXELS),
-    Crafter(0.005, opponent=_PIXELS),
-    Crafter(0.01, opponent=_PIXELS),
     Crafter(0.0025, opponent=_PIXELS, utility=_TASKS),
+    Crafter(0.0025, opponent=_PIXELS),
+    Crafter(0.005, opponent=_PIXELS, utility=_TASKS),
     Steered(Crafter(0.005, opponent=_PIXELS), bfloat16=True),
+    Crafter(0.005, opponent=_PIXELS),
+    Crafter(0.01, opponent=_PIXELS, utility=_TASKS),
+    Crafter(0.001, opponent=_PIXELS),
+    Crafter(0.001, opponent=_PIXELS, utility=_TASKS),
     Crafter(0.001, 12, LatentOpponent(rate=0.15)),  # the paper's opponent
+    Crafter(0.01, opponent=_PIXELS),
 )
 
 WITHOUT_A_CELL: dict[type[AbstractDefence], str] = {
