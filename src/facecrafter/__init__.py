@@ -7,6 +7,7 @@ from facecrafter.defences.base import Offline, Release
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.remembered import Remembered
 from facecrafter.defences.shuffled import Shuffled
+from facecrafter.defences.utility import TaskUtility
 from facecrafter.errors import FacecrafterError
 from facecrafter.randomness import secret, stream
 from facecrafter.wire import dumps, loads
@@ -21,6 +22,7 @@ __all__ = [
     "Release",
     "Remembered",
     "Shuffled",
+    "TaskUtility",
     "__version__",
     "dumps",
     "folder",

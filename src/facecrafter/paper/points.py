@@ -65,7 +65,7 @@ def points(records: Sequence[Record]) -> list[Point]:
     """
     _refuse_mixture(records)
     found: list[Point] = []
-    for label, mine in _by_label(records).items():
+    for label, mine in by_label(records).items():
         threats = {name: list[Record]() for name in sorted({r.threat["name"] for r in mine})}
         for record in mine:
             threats[record.threat["name"]].append(record)
@@ -143,7 +143,7 @@ def _any(label: str, family: str, threats: Mapping[str, Sequence[Record]]) -> li
     return [Point(label, family, ANY, len(eval_accs), measures)]
 
 
-def _by_label(records: Sequence[Record]) -> dict[str, list[Record]]:
+def by_label(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Records of each defence, in order of first appearance."""
     varied = _varied(records)
     found: dict[str, list[Record]] = {}

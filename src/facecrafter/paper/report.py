@@ -1,7 +1,7 @@
 """docs/results.md, made from results/*.json: measured beside reported."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from facecrafter.errors import ResultError
@@ -13,6 +13,7 @@ from facecrafter.paper.points import (
     STRONGEST,
     Point,
     Spread,
+    by_label,
     curve,
     eval_acc_at,
     faces,
@@ -112,6 +113,7 @@ def render(table: Table, records: Sequence[Record], picture: str) -> str:
         "## Eval Acc and AUC",
         _main(found),
         *_flags(found),
+        *_questions(table, records),
         "## Likeness, epsilon-PII and time",
         _likeness(found),
         "## Beside the paper",
@@ -160,6 +162,32 @@ def _likeness(found: Sequence[Point]) -> str:
         floors
     )
     return _markdown(head, rows) + floor
+
+
+def _questions(table: Table, records: Sequence[Record]) -> list[str]:
+    """Mean AUC apart for what the surrogate learnt and what it did not."""
+    known = [r for r in records if "auc_by_attribute" in r.outcome]
+    if not table.learnt or not known:
+        return []
+    rows: list[list[str]] = []
+    for label, mine in by_label(known).items():
+        apart = [_apart(record.outcome["auc_by_attribute"], table.learnt) for record in mine]
+        rows.append([label, *(_spread(Spread.of(side)) for side in zip(*apart, strict=True))])
+    scored = known[0].outcome["auc_by_attribute"]
+    count = len(set(scored) & set(table.learnt))
+    heads = [f"AUC of the {count} learnt", f"AUC of the {len(scored) - count} others"]
+    told = (
+        "The surrogate that TaskUtility reads learnt some attributes and not the others. These "
+        "tell what becomes of a question that nobody foresaw."
+    )
+    return ["## Questions foreseen and not", told, _markdown(["defence", *heads], rows)]
+
+
+def _apart(by_attribute: Mapping[str, float], learnt: Sequence[str]) -> tuple[float, float]:
+    """Mean AUC of the attributes in `learnt`, and of those that are not."""
+    sides = [[v for name, v in by_attribute.items() if (name in learnt) == on] for on in (1, 0)]
+    mine, others = (sum(side) / len(side) for side in sides)
+    return mine, others
 
 
 def _flags(found: Sequence[Point]) -> list[str]:
