@@ -6,14 +6,24 @@ python examples/protect_and_send.py bundles/lfw64 photos
 import sys
 from pathlib import Path
 
-from facecrafter import Crafter, Offline, Remembered, Shuffled, dumps, folder, load_bundle, secret
+from facecrafter import (
+    Crafter,
+    Offline,
+    Remembered,
+    Shuffled,
+    TaskUtility,
+    dumps,
+    folder,
+    load_bundle,
+    secret,
+)
 
 
 def main(bundle: Path, photos: Path) -> None:
     parts = load_bundle(bundle)
-    offline = Offline(parts.need("target").encode, parts.need("prior"))
+    offline = Offline(parts.need("target").encode, parts.need("prior"), surrogate=parts.surrogate)
     # remembered inside, shuffled outside: one photograph, one feature, in an order nobody knows
-    defence = Shuffled(Remembered(Crafter(), memory=Path("released.db")))
+    defence = Shuffled(Remembered(Crafter(utility=TaskUtility()), memory=Path("released.db")))
     protector = defence.fit(offline, secret())
     images = folder(photos).images()
     release = protector(images, secret())

@@ -20,12 +20,14 @@ def make_bundle(folder: Path) -> Path:
     offline = tiny_offline()
     assert offline.amortiser is not None
     assert offline.critic is not None
+    assert offline.surrogate is not None
     torch.manual_seed(5)
     parts = {
         "target": tiny_target(),
         "prior": tiny_prior(),
         "amortiser": offline.amortiser,
         "critic": offline.critic,
+        "surrogate": offline.surrogate,
         "decoder": Decoder(8, 16, SIZE, 24),
         "judge": Judge(3, 18, (8, 8, 8, 8)),
     }

@@ -30,6 +30,7 @@ def protected(run: Run, photos: Path, bundle: Path, *more: object) -> tuple[int,
     [
         *[[name] for name in ("demo", "train", "protect", "attack", "evaluate", "verify")],
         *[["train", name] for name in ("target", "prior", "critic", "decoder", "amortiser")],
+        ["train", "surrogate"],
         *[["train", name] for name in ("judge", "bundle")],
     ],
     ids=" ".join,
@@ -187,6 +188,30 @@ def test_a_setting_out_of_range_is_explained(run: Run, photos: Path, bundle: Pat
     assert code == 1
     assert "beta" in err
     assert "Traceback" not in err
+
+
+def test_the_bundles_surrogate_is_used_unless_any_task_counts(
+    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[str] = []
+    craft = crafter._Crafter.protect
+
+    def noted(self: crafter._Crafter, images: Images, rng: Generator) -> Release:
+        used.append(type(self.recipe.utility).__name__)
+        return craft(self, images, rng)
+
+    monkeypatch.setattr(crafter._Crafter, "protect", noted)
+    for more in ((), ("--any-task",)):
+        assert protected(run, photos, bundle, *more)[0] == 0
+    assert used == ["TaskUtility", "FeatureUtility"]
+
+
+def test_a_seed_and_a_memory_do_not_go_together(run: Run, photos: Path, bundle: Path) -> None:
+    code, _, err = protected(run, photos, bundle, "--memory", "memory.db", "--seed", "1")
+    assert code == 2
+    assert "guessable" in err
+    assert not Path("memory.db").exists()
+    assert not Path("features.safetensors").exists()
 
 
 def test_not_finite_features_are_never_written(

@@ -13,7 +13,7 @@ from torch import Generator
 
 from command_line import Run
 from facecrafter.bundle import load
-from facecrafter.commands import assemble
+from facecrafter.commands import assemble, networks
 from facecrafter.commands.card import card as model_card
 from facecrafter.commands.figures import utility
 from facecrafter.data.synthetic import synthetic_splits
@@ -27,6 +27,7 @@ DATA = ("--data", "synthetic", "--people", "8", "--photographs", "4")
 WIDTHS = ("--widths", "4", "4", "4", "4")
 TARGET = ("train", "target", *DATA, *WIDTHS, "--epochs", "1", "--batch", "8", "--rate", "0.001")
 PRIOR = ("--latent-dim", "5", "--width", "2", "--critic-width", "2", "--warm-epochs", "1")
+SURROGATE = ("--widths", "4", "4", "4", "--attributes", "Smiling", "Eyeglasses")
 JUDGE = ("--depth", "18", "--start", "runs/target")
 PARTS = (
     TARGET,
@@ -34,6 +35,7 @@ PARTS = (
     ("train", "critic", *DATA, "--width", "2", "--steps", "1", "--batch", "4"),
     ("train", "decoder", *DATA, "--width", "24", "--epochs", "1", "--batch", "8"),
     ("train", "amortiser", "--width", "2", "--steps", "2", "--batch", "4"),
+    ("train", "surrogate", *DATA, *SURROGATE, "--epochs", "1", "--batch", "8"),
     ("train", "judge", *DATA, *WIDTHS, *JUDGE, "--epochs", "1", "--batch", "2"),
 )
 
@@ -47,6 +49,7 @@ def test_every_part_trains_and_the_bundle_protects(run: Run, photos: Path) -> No
     code, out, err = run(
         *("train", "bundle", *DATA, "--out", "bundles/small", "--json"),
         *("--amortiser", "runs/amortiser", "--critic", "runs/critic"),
+        *("--surrogate", "runs/surrogate"),
     )
     assert code == 0, err
     figures = json.loads(out)
@@ -73,8 +76,27 @@ def test_every_part_trains_and_the_bundle_protects(run: Run, photos: Path) -> No
     assert Path("bundles/small-prior.png").exists()
     assert run("protect", photos, "--bundle", "bundles/small", *QUICK)[0] == 0
     assert run("verify", photos, "--bundle", "bundles/small", *QUICK)[0] in (0, 3)
+    _a_bundle_of_a_bundle(run)
     again = ("train", "decoder", *DATA, "--target", "bundles/small", "--out", "runs/again")
     assert run(*again, "--width", "24", "--epochs", "1", "--batch", "8")[0] == 0
+
+
+def _a_bundle_of_a_bundle(run: Run) -> None:
+    """Parts may come from a bundle: the same weights, recipes and seconds are in the new one."""
+    parts = ("target", "prior", "decoder", "judge", "amortiser")
+    words = [word for part in parts for word in (f"--{part}", "bundles/small")]
+    assert run("train", "bundle", *DATA, *words, "--out", "bundles/smaller")[0] == 0
+    old, new = (
+        json.loads(Path(f"bundles/{n}/config.json").read_text()) for n in ("small", "smaller")
+    )
+    for part in parts:
+        assert old["facts"]["recipes"][part] == new["facts"]["recipes"][part] != ""
+        assert old["facts"]["seconds"][part] == new["facts"]["seconds"][part] is not None
+        file = f"{part}.safetensors"
+        assert (
+            Path("bundles/small", file).read_bytes() == Path("bundles/smaller", file).read_bytes()
+        )
+    assert load(Path("bundles/smaller")).surrogate is None
 
 
 def test_a_card_says_what_is_not_as_one_would_expect() -> None:
@@ -166,7 +188,7 @@ def test_weights_that_are_not_finite_are_not_bundled(
             next(network.parameters()).data.fill_(torch.nan)
         return network
 
-    monkeypatch.setattr(assemble, "restore", nan)
+    monkeypatch.setattr(networks, "restore", nan)
     code, _, err = run("train", "bundle", *DATA)
     assert code == 1
     assert "finite" in err

@@ -5,15 +5,20 @@ import inspect
 import pkgutil
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import facecrafter.attacks
 import facecrafter.defences
 from facecrafter.attacks.base import AbstractAttack
+from facecrafter.bundle import load as load_bundle
+from facecrafter.commands.card import settings
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.defences.noise import Noise
 from facecrafter.paper.cells import Cell, Reported
-from facecrafter.paper.tables.lfw64 import DEFENCES, LFW64, WITHOUT_A_CELL
+from facecrafter.paper.tables.lfw64 import DEFENCES, LEARNT, LFW64, WITHOUT_A_CELL
 from facecrafter.paper.threats import THREATS, threats
+
+PROJECT = Path(__file__).parents[2]
 
 
 def recipes(base: type, package: object) -> set[type]:
@@ -47,6 +52,12 @@ def test_the_table_is_the_grid_that_was_asked_for() -> None:
     assert len(cells) == len(set(cells)) == len(DEFENCES) * 3 * len(LFW64.seeds)
     assert len(LFW64.seeds) >= 2
     assert {threat.name for threat in THREATS} == {"white-box", "black-box", "hybrid"}
+
+
+def test_the_surrogate_of_the_bundle_learnt_what_the_table_says() -> None:
+    facts = load_bundle(PROJECT / "bundles/lfw64").facts
+    assert settings(facts["recipes"]["surrogate"])["attributes"] == LEARNT
+    assert tuple(facts["attribute_names"][1::2]) == LEARNT  # half of them, by no choice of ours
 
 
 def test_the_papers_figures_stand_beside_the_cells_that_they_are_of() -> None:

@@ -56,6 +56,7 @@ class Protect(AbstractCommand):
             raise UsageError(
                 "name the photographs, or a folder of them: facecrafter protect PHOTOS"
             )
+        refuse_guessable(self.memory, self.common.seed)
         ready = prepare(self.bundle, self.common.torch_device())
         images = photographs(gather(self.photos), ready.size, self.find_faces).to(ready.device)
         rng = self.common.secret_rng("protect")
@@ -77,6 +78,12 @@ class Protect(AbstractCommand):
             "order that nobody knows. Only this file need leave the device.",
             {"out": str(self.out), "photographs": len(features), "shape": shape},
         )
+
+
+def refuse_guessable(memory: Path | None, seed: int | None) -> None:
+    """What is remembered is released later: nobody may be able to repeat the crafting."""
+    if memory is not None and seed is not None:
+        raise UsageError("--seed would make what --memory keeps guessable: leave out one.")
 
 
 @dataclass(frozen=True)

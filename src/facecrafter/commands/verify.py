@@ -12,7 +12,7 @@ from facecrafter.bundle import Bundle, load
 from facecrafter.commands.common import OK, UNSAFE, AbstractCommand, Outcome, UsageError
 from facecrafter.commands.files import Photos, gather, photographs
 from facecrafter.commands.prepared import DEFAULT, image_size, in_project, shadows_of, suited
-from facecrafter.commands.protect import BATCH, Moved
+from facecrafter.commands.protect import BATCH, Moved, refuse_guessable
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.remembered import Remembered
 from facecrafter.errors import NotProtected, NumericalError
@@ -50,9 +50,7 @@ class Verify(AbstractCommand):
     def run(self) -> Outcome:
         if not self.photos:
             raise UsageError("name the photographs, or a folder: facecrafter verify PHOTOS")
-        if self.memory is not None and self.common.seed is not None:
-            # what is remembered is released later: nobody may be able to repeat the crafting
-            raise UsageError("--seed would make what --memory keeps guessable: leave out one.")
+        refuse_guessable(self.memory, self.common.seed)
         device = self.common.torch_device()
         bundle = load(in_project(self.bundle), device)
         shadows = [load(folder, device).need("decoder") for folder in shadows_of(self.bundle)]

@@ -110,8 +110,8 @@ LFW64 = Table(
         "Which Crafter this is": (
             "The rows named Crafter simulate an attacker who searches pixels (PixelOpponent): that "
             "is ours, not the paper's; the row with LatentOpponent simulates the paper's, by "
-            "Algorithms 1 and 2. Steered moves what the prior explains of Crafter's release further "
-            "towards an average face. What was tried stands in [trials](trials.md): since "
+            "Algorithms 1 and 2. Steered moves what the prior explains of Crafter's release "
+            "further towards an average face. What was tried stands in [trials](trials.md): since "
             "this bundle's surrogate, on private train photographs only; the settings of Crafter "
             "itself were once chosen on 192 of these test faces. The authors' settings in full "
             "(`Crafter.as_published()`) are not measured yet."
