@@ -30,6 +30,7 @@ DEFENCES: tuple[AbstractDefence, ...] = (
     Noise(8.0),
     CrafterZ(20.0, 0.005),
     CrafterZ(20.0, 0.02),
+    Crafter(0.002, opponent=_PIXELS, utility=_TASKS),
     Crafter(0.0025, opponent=_PIXELS, utility=_TASKS),
     Crafter(0.0025, opponent=_PIXELS),
     Crafter(0.005, opponent=_PIXELS, utility=_TASKS),
