@@ -18,6 +18,7 @@ from facecrafter.errors import NumericalError
 from facecrafter.inversion import Descent
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.tables.lfw64 import LFW64
+from facecrafter.paper.tables.published import PUBLISHED
 from facecrafter.paper.threats import Threat
 from facecrafter.paper.tiny import tiny
 from small_bundle import QUICK, make_bundle
@@ -136,6 +137,9 @@ def small_table(monkeypatch: pytest.MonkeyPatch) -> None:
     def scene(*_: object) -> Scene:
         return replace(tiny(decoders=3), name=LFW64.scene)  # the bundle's and two shadows
 
+    def few(*_: object) -> Scene:
+        return replace(tiny(decoders=3).some(5), name=PUBLISHED.scene)
+
     def quick(decoders: int) -> tuple[Threat, ...]:
         search = LatentSearch(Descent(2, 0.1), restarts=1)
         return (
@@ -145,6 +149,8 @@ def small_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(evaluate, "LFW64", table)
     monkeypatch.setattr(evaluate, "lfw64", scene)
+    monkeypatch.setattr(evaluate, "PUBLISHED", replace(PUBLISHED, defences=(Plain(),)))
+    monkeypatch.setattr(evaluate, "lfw64_batch", few)
     monkeypatch.setattr(evaluate, "threats", quick)
 
 
@@ -167,6 +173,17 @@ def test_evaluate_measures_once_and_writes_the_page(run: Run) -> None:
     assert measured.panels == ("white-box", "black-box", "strongest")
     assert measured.faces == "9"
     assert measured_tradeoff(Path("none"), Path("drawn")) is None
+
+
+@pytest.mark.usefixtures("small_table")
+def test_the_authors_settings_have_a_page_of_their_own(run: Run) -> None:
+    Path("README.md").write_text("<!-- results -->\nold\n<!-- /results -->\n")
+    code, out, _ = run("evaluate", "--root", "LFW", "--published", "--json")
+    assert code == 0
+    assert json.loads(out)["measured"] == 2  # one seed
+    assert "on 5\nprivate test photographs" in Path("docs/published.md").read_text()
+    assert not Path("docs/results.md").exists()
+    assert "old" in Path("README.md").read_text()
 
 
 @pytest.mark.usefixtures("small_table")

@@ -55,6 +55,8 @@ def test_some_of_the_faces_are_another_scene(scene: Scene) -> None:
     few = scene.some(4)
     assert few.name == "tiny-4"
     assert len(few.private_test) == len(few.labels) == 4
+    assert few.minimum == scene.minimum
+    assert scene.some(4, minimum=2).minimum == 2
     with pytest.raises(SettingError, match="0 of 9"):
         scene.some(0)
 

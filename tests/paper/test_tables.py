@@ -13,9 +13,13 @@ from facecrafter.attacks.base import AbstractAttack
 from facecrafter.bundle import load as load_bundle
 from facecrafter.commands.card import settings
 from facecrafter.defences.base import AbstractDefence
+from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.noise import Noise
+from facecrafter.defences.opponents import LatentOpponent
+from facecrafter.implicit import Lanczos, Neumann
 from facecrafter.paper.cells import Cell, Reported
 from facecrafter.paper.tables.lfw64 import DEFENCES, LEARNT, LFW64, WITHOUT_A_CELL
+from facecrafter.paper.tables.published import PUBLISHED, authors
 from facecrafter.paper.threats import THREATS, threats
 
 PROJECT = Path(__file__).parents[2]
@@ -58,6 +62,18 @@ def test_the_surrogate_of_the_bundle_learnt_what_the_table_says() -> None:
     facts = load_bundle(PROJECT / "bundles/lfw64").facts
     assert settings(facts["recipes"]["surrogate"])["attributes"] == LEARNT
     assert tuple(facts["attribute_names"][1::2]) == LEARNT  # half of them, by no choice of ours
+
+
+def test_the_authors_settings_are_measured_with_nothing_but_another_solver() -> None:
+    mine, published = authors(1.0), Crafter.as_published()
+    assert isinstance(mine.opponent, LatentOpponent)
+    assert isinstance(published.opponent, LatentOpponent)
+    solver, series = mine.opponent.solver, published.opponent.solver
+    assert isinstance(solver, Lanczos)
+    assert isinstance(series, Neumann)
+    assert (solver.terms, solver.alpha) == (series.terms, series.alpha)
+    assert replace(mine, opponent=replace(mine.opponent, solver=series)) == published
+    assert authors(4.0) in PUBLISHED.defences
 
 
 def test_the_papers_figures_stand_beside_the_cells_that_they_are_of() -> None:

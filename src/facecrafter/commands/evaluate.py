@@ -12,9 +12,10 @@ from facecrafter.errors import SettingError
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.evaluate import Step, Summary, evaluate
 from facecrafter.paper.report import fill_readme, write_report
-from facecrafter.paper.scenes import lfw64
+from facecrafter.paper.scenes import lfw64, lfw64_batch
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.lfw64 import LFW64
+from facecrafter.paper.tables.published import PUBLISHED
 from facecrafter.paper.threats import threats
 
 
@@ -33,8 +34,11 @@ class Evaluate(AbstractCommand):
     bundle: Path = DEFAULT  # folder of networks; ours
     # bundles that hold one more decoder each, for the attacker; None = BUNDLE-shadow1 and so on
     shadows: tuple[Path, ...] | None = None
+    # the authors' settings in full on one batch of 32 faces, over an hour, instead of the grid
+    published: bool = False
     only: str | None = None  # cells whose description holds this text, such as Crafter or hybrid
-    seeds: tuple[int, ...] = LFW64.seeds  # of the defences and attacks, in place of --seed; ours
+    # of the defences and attacks, in place of --seed; None = 0 and 1, and 0 for --published; ours
+    seeds: tuple[int, ...] | None = None
     processes: int = 1  # cells at a time, one thread each; of no influence on outcomes; ours
     results: Path = Path("results")  # folder of measured cells
     # folder of releases and reconstructions, some GB; may be deleted at any time
@@ -46,7 +50,8 @@ class Evaluate(AbstractCommand):
     def run(self) -> Outcome:
         device = str(self.common.torch_device())
         bundle, shadows = in_project(self.bundle), shadows_of(self.bundle, self.shadows)
-        make = partial(lfw64, self.root, bundle, shadows, self.cache, device)
+        scene = lfw64_batch if self.published else lfw64
+        make = partial(scene, self.root, bundle, shadows, self.cache, device)
         store = Store(self.results, self.work)
         steps: list[Step] = []
         for step in evaluate(self.cells(), make, store, self.processes):
@@ -54,7 +59,8 @@ class Evaluate(AbstractCommand):
             if not (self.common.quiet or self.common.json):
                 print(step, file=sys.stderr, flush=True)
         summary, page = Summary.of(steps), write_report(self.table(), store, self.docs)
-        fill_readme(self.table(), store, self.readme)
+        if not self.published:
+            fill_readme(self.table(), store, self.readme)
         return Outcome(
             f"{summary}; see {page}",
             {
@@ -69,7 +75,8 @@ class Evaluate(AbstractCommand):
     def table(self) -> Table:
         """The paper's, with these seeds and as many decoders as the attacker was given."""
         attacks = threats(decoders=1 + len(shadows_of(self.bundle, self.shadows)))
-        return replace(LFW64, seeds=self.seeds, threats=attacks)
+        table = PUBLISHED if self.published else LFW64
+        return replace(table, seeds=self.seeds or table.seeds, threats=attacks)
 
     def cells(self) -> Sequence[Cell]:
         """Those that were asked for. Raises `SettingError` where there is none."""

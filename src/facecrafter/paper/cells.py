@@ -63,6 +63,7 @@ class Table:
         default_factory=dict[tuple[str, str], Reported]
     )
     remarks: Mapping[str, str] = field(default_factory=dict[str, str])  # heading -> paragraph
+    page: str = "results"  # its file among the documents, without .md
     learnt: tuple[str, ...] = ()  # attributes that the bundle's surrogate learnt; none = all
 
     def cells(self) -> tuple[Cell, ...]:

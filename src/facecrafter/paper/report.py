@@ -43,7 +43,7 @@ as recognised if any of the threats got it recognised, so it is the headline."""
 
 
 def write_report(table: Table, store: Store, docs: Path) -> Path:
-    """Write `docs/results.md` and its figure; returns the page. Raises `ResultError`."""
+    """Write the table's page and its figure; returns the page. Raises `ResultError`."""
     records = [record for record in store.all() if record.scene == table.scene]
     if not records:
         raise ResultError(
@@ -52,7 +52,7 @@ def write_report(table: Table, store: Store, docs: Path) -> Path:
     found = points(records)
     picture = docs / "figures" / f"{table.scene}.svg"
     tradeoff(found, picture, table.title)
-    page = docs / "results.md"
+    page = docs / f"{table.page}.md"
     write_whole(page, render(table, records, f"figures/{picture.name}").encode())
     return page
 

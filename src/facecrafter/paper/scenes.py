@@ -29,6 +29,8 @@ Sees = Literal["white-box", "black-box"]
 
 MINIMUM = 21  # photographs of each class, "more than 20"; ours: a rarer attribute's AUC is noise
 BATCH = 64  # faces protected together; ours (paper: one incoming batch)
+FEW = 32  # faces of one minibatch of the authors' critic
+MINIMUM_OF_FEW = 4  # ours: as `MINIMUM`, for so few
 PIECE = 256  # images passed through a network at once; of no influence on the result
 
 
@@ -127,14 +129,19 @@ class Scene:
         with torch.no_grad():
             return torch.cat([self.prior(piece).cpu() for piece in latents.split(PIECE)])
 
-    def some(self, count: int) -> "Scene":
-        """The same scene with `count` of the faces, chosen at random; its name tells how many."""
+    def some(self, count: int, minimum: int | None = None) -> "Scene":
+        """The same scene with `count` of the faces, chosen at random; its name tells how many.
+
+        `minimum`: photographs of each class that a scored attribute needs, where few are too few.
+        """
         if not 1 <= count <= len(self.private_test):
             raise SettingError(f"{count} of {len(self.private_test)} faces: ask for 1 or more.")
         order = permutation(len(self.private_test), stream(0, "some", self.name))
         rows = np.sort(order[:count].numpy())
         name, faces = f"{self.name}-{count}", self.private_test.take(rows)
-        return replace(self, name=name, private_test=faces, labels=self.labels[rows])
+        least = self.minimum if minimum is None else minimum
+        labels = self.labels[rows]
+        return replace(self, name=name, private_test=faces, labels=labels, minimum=least)
 
 
 def lfw64(
@@ -159,6 +166,17 @@ def lfw64(
         judge_labels(splits.private_train, splits.private_test),
         (loaded.need("decoder"), *more),
     )
+
+
+def lfw64_batch(
+    root: Path,
+    bundle: Path,
+    shadows: Sequence[Path] = (),
+    cache: Path | None = None,
+    device: str = "cpu",
+) -> Scene:
+    """`lfw64` with as few faces as the authors' settings can be run on; arguments as there."""
+    return lfw64(root, bundle, shadows, cache, device).some(FEW, MINIMUM_OF_FEW)
 
 
 def judge_labels(train: Faces, test: Faces) -> NDArray[np.int64]:
