@@ -201,9 +201,13 @@ def test_the_bundles_surrogate_is_used_unless_any_task_counts(
         return craft(self, images, rng)
 
     monkeypatch.setattr(crafter._Crafter, "protect", noted)
-    for more in ((), ("--any-task",)):
-        assert protected(run, photos, bundle, *more)[0] == 0
-    assert used == ["TaskUtility", "FeatureUtility"]
+    for more, utility in (((), "TaskUtility"), (("--any-task",), "FeatureUtility")):
+        for command in (("protect", photos), ("verify", photos), ("demo", "--images", photos)):
+            used.clear()
+            code, out, _ = run(*command, "--bundle", bundle, *QUICK, *more, "--json")
+            assert code in (0, 3)
+            assert json.loads(out)["utility"] == utility
+            assert set(used) == {utility}
 
 
 def test_a_seed_and_a_memory_do_not_go_together(run: Run, photos: Path, bundle: Path) -> None:

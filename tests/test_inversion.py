@@ -1,5 +1,7 @@
 """Eq. 3: the searches for a best response, held against formulas and torch's own optimisers."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from facecrafter.inversion import (
     Response,
     best_of,
     loss_and_slope,
+    search_from,
     squared,
 )
 from facecrafter.randomness import stream
@@ -151,6 +154,31 @@ def test_momentum_of_an_image_depends_on_its_neighbours() -> None:
     lengths = squared(curved(start()) - features()).sqrt()
     torch.testing.assert_close(shares, lengths / lengths.norm(), rtol=1e-3, atol=1e-3)
     assert (shares < 0.8).all()
+
+
+@dataclass(frozen=True)
+class _Marked(AbstractSearch):
+    """Adds to each start; its loss is the distance to a goal of each image."""
+
+    step: float
+    goal: torch.Tensor  # (images, 1)
+
+    def run(self, explain: Explain, features: torch.Tensor, start: torch.Tensor) -> Response:
+        found = start + self.step
+        return Response(found, (found - self.goal).abs().sum(dim=1))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_each_image_goes_on_from_its_best_start(order: tuple[int, ...]) -> None:
+    starts = [torch.tensor([[0.0], [0.0]]), torch.tensor([[5.0], [5.0]]), torch.full((2, 1), 9.0)]
+    goal = torch.tensor([[0.0], [9.0]])  # the first image's best start is 0, the second's 9
+    chosen = [starts[i] for i in order]
+    heat, search = _Marked(0.25, goal), _Marked(0.5, goal)
+    features = torch.zeros(2, 1, 1, 1)
+    raced = search_from(chosen, search, heat, lambda z: z, features)
+    assert raced.latents.tolist() == [[0.75], [9.75]]  # heat and search, from the best start
+    whole = search_from(chosen, search, None, lambda z: z, features)
+    assert whole.latents.tolist() == [[0.5], [9.5]]
 
 
 def test_best_of_picks_for_each_image() -> None:

@@ -187,15 +187,3 @@ def test_more_restarts_never_make_the_attackers_own_loss_worse(
         assert (losses[more] <= losses[fewer] * (1 + 1e-4)).all()
     if not isinstance(attack, PixelSearch):  # its first start may be the best for all
         assert (losses[2] < losses[0]).any()
-
-
-def test_a_heat_costs_little_of_the_attackers_own_loss() -> None:
-    whole = LatentSearch(Descent(24, 0.2), heat=None)
-    raced = replace(whole, heat=Descent(8, 0.2))
-    losses = [
-        own_loss(attack.fit(view(), stream(0, "attack"))(plain()), plain()).mean()
-        for attack in (replace(whole, restarts=1), whole, raced)
-    ]
-    one, best, fast = losses
-    assert best < one  # restarts matter here at all
-    assert fast < best + 0.5 * (one - best)

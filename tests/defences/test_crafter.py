@@ -30,6 +30,7 @@ from facecrafter.implicit import (
 from facecrafter.inversion import Momentum, squared
 from facecrafter.randomness import stream
 from facecrafter.types import Features, Images, Scores
+from helpers import random_images, tiny_offline
 from linear_networks import (
     ExactSearch,
     Fixed,
@@ -480,15 +481,14 @@ def test_settings_out_of_range_are_refused(setting: dict[str, Any]) -> None:
         Crafter(**setting)
 
 
-def test_mixed_precision_crafts_nearly_the_same() -> None:
-    network, images = linear_network(), photographs(IMAGES)
-    goal = Fixed(targets(network))
+def test_mixed_precision_crafts_nearly_but_not_quite_the_same() -> None:
+    images, offline = random_images(), tiny_offline()
     exactly, mixed = (
-        crafted(Crafter(0.01, 10, PixelOpponent(0.01, bf), goal), network.offline(), images)
-        for bf in (False, True)
+        crafted(Crafter(0.01, 10, PixelOpponent(0.01, bfloat16)), offline, images)
+        for bfloat16 in (False, True)
     )
-    moved = (exactly - network.enc(images)).norm()
-    assert (mixed - exactly).norm() < 0.1 * moved
+    moved = (exactly - offline.encode(images)).norm()
+    assert 0 < (mixed - exactly).norm() < 0.2 * moved
 
 
 @pytest.mark.parametrize(

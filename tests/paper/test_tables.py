@@ -13,11 +13,14 @@ from facecrafter.attacks.base import AbstractAttack
 from facecrafter.bundle import load as load_bundle
 from facecrafter.commands.card import settings
 from facecrafter.defences.base import AbstractDefence
+from facecrafter.defences.blend import Blend
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.opponents import LatentOpponent
+from facecrafter.defences.steered import Steered
+from facecrafter.defences.utility import TaskUtility
 from facecrafter.implicit import Lanczos, Neumann
-from facecrafter.paper.cells import Cell, Reported
+from facecrafter.paper.cells import Cell, Reported, modules
 from facecrafter.paper.tables.lfw64 import DEFENCES, LEARNT, LFW64, WITHOUT_A_CELL
 from facecrafter.paper.tables.published import PUBLISHED, authors
 from facecrafter.paper.threats import THREATS, threats
@@ -81,6 +84,15 @@ def test_the_papers_figures_stand_beside_the_cells_that_they_are_of() -> None:
     assert {type(cell.defence).__name__ for cell in reported} == {"Plain"}
     assert len(reported) == 3 * len(LFW64.seeds)
     assert all("128" in cell.reported.differs for cell in reported if cell.reported)
+
+
+def test_a_key_rests_on_the_modules_of_every_part() -> None:
+    inside = set(modules(Steered(Crafter(utility=TaskUtility()))))
+    named = ("steered", "crafter", "opponents", "privacy", "utility")
+    assert inside == {f"facecrafter.{m}" for m in (*(f"defences.{n}" for n in named), "inversion")}
+    assert "facecrafter.attacks.shadow_decoder" in set(modules(THREATS[2].attack))
+    cell = Cell("tiny", Steered(Noise(1.0)), THREATS[0], 0)
+    assert cell.key("d") != replace(cell, defence=Steered(Blend(1.0))).key("d")
 
 
 def test_a_key_tells_apart_all_that_matters() -> None:

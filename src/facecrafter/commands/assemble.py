@@ -18,7 +18,7 @@ from facecrafter.commands.card import card, settings
 from facecrafter.commands.common import AbstractCommand, Outcome
 from facecrafter.commands.figures import decoder_ssim, judge_accuracy, utility
 from facecrafter.commands.files import write
-from facecrafter.commands.networks import part_of, recipe_of, seconds_of
+from facecrafter.commands.networks import trained
 from facecrafter.commands.source import From, Source
 from facecrafter.data.faces import Faces, Splits
 from facecrafter.models.folding import fold_batch_norms
@@ -58,7 +58,8 @@ class TrainBundle(AbstractCommand):
         device, splits = self.common.torch_device(), self.source.splits()
         folders = self._folders()
         cpu, size = torch.device("cpu"), self.source.size
-        parts = {name: part_of(folder, name, cpu, size) for name, folder in folders.items()}
+        found = {name: trained(folder, name, cpu, size) for name, folder in folders.items()}
+        parts = {name: one.network for name, one in found.items()}
         stored = self._as_stored(parts, device)
         facts: dict[str, Any] = {
             "facecrafter": __version__,
@@ -66,8 +67,8 @@ class TrainBundle(AbstractCommand):
             "attribute_names": list(splits.public.attribute_names),
             "data": _counts(self.source.data, splits),
             "pixels": {"public": _pixels(splits.public), "private": _pixels(splits.private_train)},
-            "recipes": {name: recipe_of(folder, name) for name, folder in folders.items()},
-            "seconds": {name: seconds_of(folder, name) for name, folder in folders.items()},
+            "recipes": {name: one.recipe for name, one in found.items()},
+            "seconds": {name: one.seconds for name, one in found.items()},
         }
         learnt = settings(facts["recipes"].get("surrogate", "")).get("attributes", ())
         facts["figures"] = _figures(stored, splits, learnt, device)

@@ -70,6 +70,7 @@ class Demo(AbstractCommand):
         head = f"{len(images)} faces, plain -> crafted (lower is more private):"
         text = "\n".join([head, *lines, f"The report: {page.resolve()} ({seconds:.0f} s)"])
         facts = {"report": str(page), "faces": len(images), "seconds": round(seconds, 1), **means}
+        facts["utility"] = type(crafter.utility).__name__
         return Outcome(text, facts)
 
 

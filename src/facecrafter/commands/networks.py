@@ -1,5 +1,6 @@
 """A network from wherever it lies: the folder of a training, or a bundle."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,35 +14,28 @@ from facecrafter.pinned import MANIFEST
 from facecrafter.training.restore import recipe, restore, seconds
 
 
-def is_bundle(folder: Path) -> bool:
-    """Whether it is a bundle, not the folder of a training."""
-    return (folder / MANIFEST).exists()
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network, fixed, and what is recorded of its training."""
+
+    network: AbstractPart
+    recipe: str  # "" where it is not recorded
+    seconds: float | None  # None where it is not recorded
 
 
-def part_of(folder: Path, part: str, device: torch.device, size: int = 64) -> AbstractPart:
-    """The network of that name, fixed. Raises `FacecrafterError` where the folder has none."""
-    if is_bundle(folder):
-        return bundles.load(folder, device).part(part)
-    return restore(folder, part, size).to(device)
-
-
-def recipe_of(folder: Path, part: str) -> str:
-    """What the network was trained with; "" where it is not recorded."""
-    if is_bundle(folder):
-        return bundles.load(folder).facts.get("recipes", {}).get(part, "")
-    return recipe(folder)
-
-
-def seconds_of(folder: Path, part: str) -> float | None:
-    """How long its training took; None where it is not recorded."""
-    if is_bundle(folder):
-        return bundles.load(folder).facts.get("seconds", {}).get(part)
-    return seconds(folder)
+def trained(folder: Path, part: str, device: torch.device, size: int = 64) -> Trained:
+    """The network of that name. Raises `FacecrafterError` where the folder has none."""
+    if not (folder / MANIFEST).exists():
+        network = restore(folder, part, size).to(device)
+        return Trained(network, recipe(folder), seconds(folder))
+    found = bundles.load(folder, device)
+    recipes, took = (found.facts.get(fact, {}) for fact in ("recipes", "seconds"))
+    return Trained(found.part(part), recipes.get(part, ""), took.get(part))
 
 
 def target_of(folder: Path, device: torch.device) -> AbstractSplitModel:
     """Enc and f, fixed. Raises `FacecrafterError` where the folder has none."""
-    network = part_of(folder, "target", device)
+    network = trained(folder, "target", device).network
     if not isinstance(network, AbstractSplitModel):
         raise _other(folder, network)
     return network
@@ -49,7 +43,7 @@ def target_of(folder: Path, device: torch.device) -> AbstractSplitModel:
 
 def prior_of(folder: Path, device: torch.device) -> Prior:
     """G, fixed. Raises `FacecrafterError` where the folder has none."""
-    network = part_of(folder, "prior", device)
+    network = trained(folder, "prior", device).network
     if not isinstance(network, Prior):
         raise _other(folder, network)
     return network

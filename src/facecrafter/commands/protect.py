@@ -76,7 +76,12 @@ class Protect(AbstractCommand):
         return Outcome(
             f"{len(features)} features of {' x '.join(map(str, shape))} are in {self.out}, in an "
             "order that nobody knows. Only this file need leave the device.",
-            {"out": str(self.out), "photographs": len(features), "shape": shape},
+            {
+                "out": str(self.out),
+                "photographs": len(features),
+                "shape": shape,
+                "utility": type(crafter.utility).__name__,
+            },
         )
 
 

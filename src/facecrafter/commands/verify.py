@@ -56,7 +56,8 @@ class Verify(AbstractCommand):
         shadows = [load(folder, device).need("decoder") for folder in shadows_of(self.bundle)]
         files, limits = gather(self.photos), thresholds(bundle.facts)
         images = photographs(files, image_size(bundle), self.find_faces)
-        verdicts = self._verdicts(images, bundle, shadows)
+        crafter = suited(self.crafter, bundle, self.any_task)
+        verdicts = self._verdicts(images, bundle, crafter, shadows)
         found = worst(verdicts)
         rows = [
             {"photograph": file.name, **asdict(verdict)}
@@ -64,13 +65,17 @@ class Verify(AbstractCommand):
         ]
         last = f"Verdict: {found}: {meaning(found, limits)}."
         text = f"{_table(files, verdicts)}\n\n{last}{DOUBT * confuses(limits)}"
-        facts = {"verdict": found, "judge_confuses": confuses(limits), "photographs": rows}
+        facts = {
+            "utility": type(crafter.utility).__name__,
+            "verdict": found,
+            "judge_confuses": confuses(limits),
+            "photographs": rows,
+        }
         return Outcome(text, facts, OK if found == "hidden" else UNSAFE)
 
     def _verdicts(
-        self, images: Images, bundle: Bundle, shadows: Sequence[nn.Module]
+        self, images: Images, bundle: Bundle, crafter: Crafter, shadows: Sequence[nn.Module]
     ) -> list[Verdict]:
-        crafter = suited(self.crafter, bundle, self.any_task)
         defence = Remembered(Moved(crafter), self.memory)
         rng, verdicts = self.common.secret_rng("verify"), list[Verdict]()
         with progress("attacking", len(images)) as advance:

@@ -35,9 +35,9 @@ PUBLISHED_BATCH = 128  # authors' code
 class Crafter(AbstractDefence):
     """Minimise L_p + beta L_u (Eq. 8).
 
-    `fit` needs no private face. The defaults are the best that we know of a device that knows no
-    more than the paper's; `utility=TaskUtility()` is far better where the cloud's questions are
-    known. `as_published` gives the authors' settings.
+    `fit` needs no private face. The defaults suit a device that knows no more than the paper's;
+    `Steered` adds a second stage, and `utility=TaskUtility()` is far better where something of the
+    cloud's questions is known. `as_published` gives the authors' settings.
     """
 
     beta: float = 0.0025  # weight of L_u: more keeps more utility and more identity; ours

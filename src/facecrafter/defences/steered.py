@@ -1,8 +1,8 @@
 """Steer the search of a prior away: blend what it explains of a release towards an average face.
 
-A white-box attacker sees no more of a feature than Enc(G(z*)), the part that its prior explains
-(Eq. 3). Only this part is blended here. The rest, which no search of the prior sees, stays, and the
-cloud still reads it. (So do the other attackers: against them the release itself must be crafted.)
+A search of the prior (Eq. 3) sees no more of a feature than Enc(G(z*)), the part that the prior
+explains. Only this part is blended here. The rest stays, and the cloud still reads it. So do
+attackers who decode or search pixels: against them the release itself must be crafted.
 """
 
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Steered(AbstractDefence):
     """
 
     defence: AbstractDefence
-    weight: float = 0.5  # 0 leaves F as it is, 1 leaves only an average face to be seen; ours
+    weight: float = 0.5  # 0 leaves F as it is, 1 replaces all that is explained; ours
     choice: int = 2048  # average faces to choose from; ours
     search: AbstractSearch = field(default_factory=lambda: Descent(60, 0.3))  # of z*(F); ours
     bfloat16: bool = False  # mixed precision of the search: half the time where a CPU has it

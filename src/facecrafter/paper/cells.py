@@ -64,7 +64,7 @@ class Table:
     )
     remarks: Mapping[str, str] = field(default_factory=dict[str, str])  # heading -> paragraph
     page: str = "results"  # its file among the documents, without .md
-    learnt: tuple[str, ...] = ()  # attributes that the bundle's surrogate learnt; none = all
+    learnt: tuple[str, ...] = ()  # attributes that the surrogate learnt, to be told apart
 
     def cells(self) -> tuple[Cell, ...]:
         """Seed by seed, so that the whole table stands early, and release by release."""
@@ -81,15 +81,15 @@ class Table:
 
 def _code_of(recipe: object) -> str:
     """SHA-256 of the networks and of the methods that a recipe and its parts run."""
-    return _hash(code("models"), code(*METHODS, used_by=frozenset(_modules(recipe))))
+    return _hash(code("models"), code(*METHODS, used_by=frozenset(modules(recipe))))
 
 
-def _modules(recipe: object) -> Iterator[str]:
+def modules(recipe: object) -> Iterator[str]:
     """Where the recipe's class is, and the classes of the recipes in it."""
     if is_dataclass(recipe):
         yield type(recipe).__module__
         for part in fields(recipe):
-            yield from _modules(getattr(recipe, part.name))
+            yield from modules(getattr(recipe, part.name))
 
 
 def _hash(*parts: object) -> str:

@@ -105,6 +105,26 @@ def eval_acc_at(auc: float, line: Sequence[Point]) -> float | None:
     return None
 
 
+def questions(records: Sequence[Record], learnt: Sequence[str]) -> dict[str, Spread]:
+    """Mean AUC of one defence over the attributes in `learnt`, and over the others.
+
+    By what they are, for a text. All threats of a seed read one release, so they count once.
+    Nothing where a record does not tell attributes apart, or one of the sides is empty.
+    """
+    seeds = {record.seed: record.outcome.get("auc_by_attribute", {}) for record in records}
+    scored = next(iter(seeds.values()), {})
+    mine = [name for name in scored if name in learnt]
+    others = [name for name in scored if name not in learnt]
+    if not mine or not others or any(told.keys() != scored.keys() for told in seeds.values()):
+        return {}
+    return {
+        f"AUC of the {len(side)} {which}": Spread.of(
+            [sum(told[name] for name in side) / len(side) for told in seeds.values()]
+        )
+        for which, side in (("that the surrogate learnt", mine), ("that it did not", others))
+    }
+
+
 def _point(label: str, threat: str, records: Sequence[Record]) -> Point:
     names = [
         name

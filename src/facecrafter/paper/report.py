@@ -1,7 +1,7 @@
 """docs/results.md, made from results/*.json: measured beside reported."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from facecrafter.errors import ResultError
@@ -18,6 +18,7 @@ from facecrafter.paper.points import (
     eval_acc_at,
     faces,
     points,
+    questions,
     seeds,
 )
 from facecrafter.paper.store import Record, Store
@@ -26,7 +27,7 @@ VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count
 SUBJECTS = ("Crafter", "Steered")  # whose curves are held against the baselines'
 HEADLINE = {  # families of the headline, and what their column says beside the setting
     "Crafter": "knows no question",
-    "Crafter, TaskUtility": "knows half of the questions",
+    "Crafter, TaskUtility": "knows some of the questions",
 }
 
 DROP = 0.05  # of mean AUC that the headline allows; ours
@@ -61,13 +62,13 @@ def fill_readme(table: Table, store: Store, readme: Path) -> None:
     """Put the headline between the marks of a README, where there is one and it has them."""
     records = [record for record in store.all() if record.scene == table.scene]
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
-    told = headline(records)
+    told = headline(records, table.learnt)
     if MARKS.search(text) and told:
         filled = MARKS.sub(lambda found: f"{found[1]}{told}{found[3]}", text)
         write_whole(readme, filled.encode())
 
 
-def headline(records: Sequence[Record]) -> str | None:
+def headline(records: Sequence[Record], learnt: Sequence[str] = ()) -> str | None:
     """No defence beside one of each family of `HEADLINE`; None while there is nothing to compare.
 
     Of a family the setting whose AUC drops by nearest to `DROP` and not more, else by the least.
@@ -85,6 +86,10 @@ def headline(records: Sequence[Record]) -> str | None:
     attributes = f" of {scored.mean:.0f} attributes" if scored else ""
     title = f"on {faces(records)} private test photographs of LFW, 64 x 64"
     rows = [[f"mean AUC{attributes}", *(_spread(at[STRONGEST]["auc"]) for at in both)]]
+    labelled = by_label(records)
+    apart = [questions(labelled[point.label], learnt) for point in shown]
+    if all(apart):
+        rows += [[told, *(_spread(sides[told]) for sides in apart)] for told in apart[0]]
     names = {name: name for name in _threats(found)} | {ANY: "any of these attacks"}
     for name, told in names.items():
         cells = [_percent(at[name]["eval_acc"]) if name in at else "not measured" for at in both]
@@ -166,28 +171,20 @@ def _likeness(found: Sequence[Point]) -> str:
 
 def _questions(table: Table, records: Sequence[Record]) -> list[str]:
     """Mean AUC apart for what the surrogate learnt and what it did not."""
-    known = [r for r in records if "auc_by_attribute" in r.outcome]
-    if not table.learnt or not known:
+    rows = [
+        [label, *(_spread(side) for side in sides.values())]
+        for label, mine in by_label(records).items()
+        if (sides := questions(mine, table.learnt))
+    ]
+    if not rows:
         return []
-    rows: list[list[str]] = []
-    for label, mine in by_label(known).items():
-        apart = [_apart(record.outcome["auc_by_attribute"], table.learnt) for record in mine]
-        rows.append([label, *(_spread(Spread.of(side)) for side in zip(*apart, strict=True))])
-    scored = known[0].outcome["auc_by_attribute"]
-    count = len(set(scored) & set(table.learnt))
-    heads = [f"AUC of the {count} learnt", f"AUC of the {len(scored) - count} others"]
+    heads = questions(records, table.learnt)
     told = (
         "The surrogate that TaskUtility reads learnt some attributes and not the others. These "
-        "tell what becomes of a question that nobody foresaw."
+        "tell what becomes of other questions of the same kind. What it learnt it answers by "
+        "itself (its model card says how well), so for the learnt ones no feature need be sent."
     )
-    return ["## Questions foreseen and not", told, _markdown(["defence", *heads], rows)]
-
-
-def _apart(by_attribute: Mapping[str, float], learnt: Sequence[str]) -> tuple[float, float]:
-    """Mean AUC of the attributes in `learnt`, and of those that are not."""
-    sides = [[v for name, v in by_attribute.items() if (name in learnt) == on] for on in (1, 0)]
-    mine, others = (sum(side) / len(side) for side in sides)
-    return mine, others
+    return ["## Questions learnt and not", told, _markdown(["defence", *heads], rows)]
 
 
 def _flags(found: Sequence[Point]) -> list[str]:
@@ -225,7 +222,7 @@ def _beside(records: Sequence[Record]) -> str:
             cells = [record.defence["name"], record.threat["name"], measured, reported]
             rows.append([*cells, paper["source"], paper["differs"]])
     if not rows:
-        return "The paper prints no figure for these cells."
+        return "No figure of the paper is entered for these cells."
     head = ["defence", "threat", "measured", "reported", "where", "differs in"]
     return _markdown(head, rows)
 

@@ -43,5 +43,11 @@ PUBLISHED = Table(
             "AUC rests on the attributes with 4 photographs of each class. Enough to see whether "
             "the fast settings reach what the published ones reach, not to rank them."
         ),
+        "What the authors' settings are here": (
+            f"Their scales are for batches of 128; here the batch has {FEW}. Their search shares "
+            "one step size among all images of a batch. Their reward for realism in the search is "
+            "left out (`Crafter.as_published` says why), and a series of 120 products is evaluated "
+            "by 4."
+        ),
     },
 )
