@@ -43,7 +43,7 @@ class TaskUtility(AbstractUtility):
     something of all other uses too.
     """
 
-    features: float = 0.1  # weight of Eq. 6 beside the surrogate's distance; ours, between trials
+    features: float = 0.1  # weight of Eq. 6 beside the surrogate's distance; ours
 
     def __post_init__(self) -> None:
         if not self.features >= 0:
