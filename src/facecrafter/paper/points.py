@@ -11,7 +11,11 @@ from facecrafter.paper.store import Record
 
 STRONGEST = "strongest"  # the threat with the highest mean Eval Acc
 # parts of a Crafter whose family bears no more than its name
-DEFAULT_PARTS = {"opponent": "PixelOpponent", "utility": "FeatureUtility"}
+DEFAULT_PARTS = {
+    "opponent": "PixelOpponent",
+    "utility": "FeatureUtility",
+    "distance": "AssignedDistance",
+}
 ANY = "any"  # a face counts as recognised if any of the threats got it recognised
 
 
