@@ -12,7 +12,6 @@ from facecrafter.defences.base import AbstractDefence, Offline
 from facecrafter.defences.blend import Blend
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.crafter_z import CrafterZ
-from facecrafter.defences.drawn import DrawnDistance
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.opponents import LatentOpponent
 from facecrafter.defences.plain import Plain
@@ -45,7 +44,6 @@ DEFENCES: tuple[AbstractDefence, ...] = (
     Crafter(steps=2),
     Crafter(steps=2, opponent=LatentOpponent(begin_with=_SHORT, follow=_SHORT)),
     Crafter(steps=2, utility=TaskUtility()),
-    Crafter(steps=2, distance=DrawnDistance()),
     Crafter(
         steps=2,
         opponent=LatentOpponent(

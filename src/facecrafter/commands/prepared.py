@@ -12,7 +12,6 @@ from facecrafter.attacks.base import AbstractAttack, AttackerView
 from facecrafter.bundle import Bundle
 from facecrafter.defences.base import Encode, Offline
 from facecrafter.defences.crafter import Crafter
-from facecrafter.defences.drawn import DrawnDistance
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.errors import BundleError
 from facecrafter.models.folding import fold_batch_norms
@@ -66,12 +65,11 @@ class Prepared:
 def suited(crafter: Crafter, bundle: Bundle, any_task: bool) -> Crafter:
     """The recipe as it is used with a bundle: its surrogate, where it has one, measures L_u.
 
-    Then faces move towards random ones, which is measured to hide more. `any_task`: without the
-    surrogate, as if none of the cloud's questions were known.
+    `any_task`: without it, as if none of the cloud's questions were known.
     """
     if any_task or bundle.surrogate is None:
         return crafter
-    return replace(crafter, utility=TaskUtility(), distance=DrawnDistance())
+    return replace(crafter, utility=TaskUtility())
 
 
 def image_size(bundle: Bundle) -> int:

@@ -27,7 +27,7 @@ VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count
 SUBJECTS = ("Crafter", "Steered")  # whose curves are held against the baselines'
 HEADLINE = {  # families of the headline, and what their column says beside the setting
     "Crafter": "knows no question",
-    "Crafter, TaskUtility, DrawnDistance": "knows some of the questions",
+    "Crafter, TaskUtility": "knows some of the questions",
 }
 
 DROP = 0.05  # of mean AUC that the headline allows; ours
