@@ -127,7 +127,6 @@ def knowing() -> list[Record]:
             defence={
                 **r.defence,
                 "utility": {"name": "TaskUtility", "features": 0.1},
-                "distance": {"name": "DrawnDistance"},
             },
             outcome={**r.outcome, "eval_acc": r.outcome["eval_acc"] / 2},
         )
@@ -140,12 +139,10 @@ def knowing() -> list[Record]:
 def test_crafter_with_another_utility_is_another_curve_and_column() -> None:
     assert {p.family for p in points(knowing())} >= {
         "Crafter",
-        "Crafter, TaskUtility, DrawnDistance",
+        "Crafter, TaskUtility",
     }
     told = headline(knowing()) or ""
-    assert (
-        "`Crafter, TaskUtility, DrawnDistance strength 0.3`: knows some of the questions |" in told
-    )
+    assert "`Crafter, TaskUtility strength 0.3`: knows some of the questions |" in told
     assert "| faces recognised, black-box | 91.0 ± 1.0 % | 21.0 ± 1.0 % | 10.5 ± 0.5 % |" in told
 
 
