@@ -258,7 +258,10 @@ def _comparison(found: Sequence[Point]) -> list[str]:
         else "At the same AUC more private than each baseline, wherever both have a point, and no "
         "baseline's point is as useful and as private."
     )
-    told = "Straight between measured points, no defence among them; empty: no point at that AUC."
+    told = (
+        "Straight between measured points, no defence among them; empty: no point at that AUC. The "
+        "AUC is the mean over all attributes, learnt by a surrogate or not."
+    )
     return [_markdown(["defence", "AUC", "Eval Acc", *others], rows), told, verdict]
 
 
