@@ -12,6 +12,7 @@ from facecrafter.defences.base import AbstractDefence, Offline
 from facecrafter.defences.blend import Blend
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.crafter_z import CrafterZ
+from facecrafter.defences.mended import Mended
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.opponents import LatentOpponent
 from facecrafter.defences.plain import Plain
@@ -54,6 +55,7 @@ DEFENCES: tuple[AbstractDefence, ...] = (
     CrafterZ(steps=2, begin=_SHORT, distance=_QUICK_CRITIC),
     Shuffled(Noise(0.5)),
     Steered(Noise(0.5), choice=3, search=_SHORT),
+    Mended(Noise(0.5), steps=2, search=_SHORT),
     Remembered(Noise(0.5)),
 )
 

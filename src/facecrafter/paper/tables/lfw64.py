@@ -8,6 +8,7 @@ from facecrafter.defences.base import AbstractDefence
 from facecrafter.defences.blend import Blend
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.crafter_z import CrafterZ
+from facecrafter.defences.mended import Mended
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.opponents import LatentOpponent, PixelOpponent
 from facecrafter.defences.plain import Plain
@@ -32,6 +33,7 @@ DEFENCES: tuple[AbstractDefence, ...] = (
     Noise(8.0),
     CrafterZ(0.0025, 0.1, 40, Descent(30, 0.3), AssignedDistance()),
     CrafterZ(0.02, 0.1, 40, Descent(30, 0.3), AssignedDistance()),
+    Mended(Crafter(0.0015, opponent=_PIXELS, utility=_TASKS), bfloat16=True),
     Crafter(0.002, opponent=_PIXELS, utility=_TASKS),
     Crafter(0.0025, opponent=_PIXELS, utility=_TASKS),
     Crafter(0.0025, opponent=_PIXELS),
