@@ -1,6 +1,7 @@
 """What is given back is what the use needs and a search of the prior does not see."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -78,7 +79,9 @@ def test_each_feature_is_mended_towards_its_own_photograph() -> None:
     torch.testing.assert_close(release.features, raw, atol=0.05, rtol=0)
 
 
-def test_settings_out_of_range_are_refused() -> None:
-    for wrong in ({"keep": -0.1}, {"keep": float("nan")}, {"steps": 0}, {"rate": 0.0}):
-        with pytest.raises(SettingError, match=next(iter(wrong))):
-            Mended(Noise(1.0), **wrong)
+@pytest.mark.parametrize(
+    "setting", [{"keep": -0.1}, {"keep": float("nan")}, {"steps": 0}, {"rate": 0.0}], ids=repr
+)
+def test_settings_out_of_range_are_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match=next(iter(setting))):
+        Mended(Noise(1.0), **setting)

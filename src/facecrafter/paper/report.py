@@ -24,10 +24,11 @@ from facecrafter.paper.points import (
 from facecrafter.paper.store import Record, Store
 
 VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count as one; ours
-SUBJECTS = ("Crafter", "Steered")  # whose curves are held against the baselines'
+SUBJECTS = ("Crafter", "Mended", "Steered")  # whose curves are held against the baselines'
 HEADLINE = {  # families of the headline, and what their column says beside the setting
     "Crafter": "knows no question",
     "Crafter, TaskUtility": "knows some of the questions",
+    "Mended, TaskUtility": "knows them too, a second stage",
 }
 
 DROP = 0.05  # of mean AUC that the headline allows; ours
