@@ -3,12 +3,15 @@
 Enc(x) = A x + a and G(z) = B z + b, so that Enc(G(z)) = M z + m with M = A B.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from facecrafter.defences.base import Offline
+from facecrafter.defences.crafter import Crafter, Crafting
 from facecrafter.defences.privacy import AbstractDistance, AbstractMeasure, average_faces
 from facecrafter.inversion import AbstractSearch, Explain, Response, squared
 from facecrafter.models.amortiser import Amortiser
@@ -142,3 +145,17 @@ class FixedMeasure(AbstractMeasure):
 
 def targets(network: Network, count: int = 4) -> Images:
     return average_faces(network.offline(), count, stream(1, "targets"), photographs(1))
+
+
+def crafted(
+    recipe: Crafter, offline: Offline, images: Images | None = None, seed: int = 0
+) -> Features:
+    """Released features, in the order of the images."""
+    protector = recipe.fit(offline, stream(seed, "fit"))
+    images = photographs(4) if images is None else images
+    return protector(images, stream(seed, "defence")).in_order_of_images()
+
+
+def steps_of(recipe: Crafter, offline: Offline, images: Images) -> Iterator[Crafting]:
+    protector: Any = recipe.fit(offline, stream(0, "fit"))
+    return protector.craft(images, stream(0, "defence"))

@@ -34,7 +34,7 @@ class Evaluate(AbstractCommand):
     bundle: Path = DEFAULT  # folder of networks; ours
     # bundles that hold one more decoder each, for the attacker; None = BUNDLE-shadow1 and so on
     shadows: tuple[Path, ...] | None = None
-    # the authors' settings in full on one batch of 32 faces, over an hour, instead of the grid
+    # the authors' settings in full on one batch of 32 faces instead of the grid: one to three hours
     published: bool = False
     only: str | None = None  # cells whose description holds this text, such as Crafter or hybrid
     # of the defences and attacks, in place of --seed; None = 0 and 1, and 0 for --published; ours
