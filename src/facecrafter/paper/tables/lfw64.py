@@ -33,6 +33,7 @@ DEFENCES: tuple[AbstractDefence, ...] = (
     Noise(8.0),
     CrafterZ(0.0025, 0.1, 40, Descent(30, 0.3), AssignedDistance()),
     CrafterZ(0.02, 0.1, 40, Descent(30, 0.3), AssignedDistance()),
+    Crafter(0.0015, opponent=_PIXELS, utility=_TASKS),  # the control of the next
     Mended(Crafter(0.0015, opponent=_PIXELS, utility=_TASKS), bfloat16=True),
     Crafter(0.002, opponent=_PIXELS, utility=_TASKS),
     Crafter(0.0025, opponent=_PIXELS, utility=_TASKS),
