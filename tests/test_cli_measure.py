@@ -165,7 +165,9 @@ def test_evaluate_measures_once_and_writes_the_page(run: Run) -> None:
     assert code == 0
     assert (facts["measured"], facts["kept"]) == (2, 2)
     assert len(list(Path("results").glob("*.json"))) == 4
-    assert "Noise" in Path("docs/results.md").read_text()
+    page = Path("docs/results.md").read_text()
+    assert "Noise" in page
+    assert "4 cells of the table are not measured yet" in page  # those of the other seed
     measured = measured_tradeoff(Path("results"), Path("drawn"))
     assert measured
     assert measured.picture

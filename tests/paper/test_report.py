@@ -8,6 +8,7 @@ import pytest
 
 from facecrafter.errors import ResultError
 from facecrafter.paper.cells import Table
+from facecrafter.paper.describe import of_defence, of_threat
 from facecrafter.paper.points import ANY, STRONGEST, curve, eval_acc_at, points
 from facecrafter.paper.report import fill_readme, headline, render, write_report
 from facecrafter.paper.store import Record, Store
@@ -223,9 +224,15 @@ def test_page_figure_and_csv_are_written_and_the_same_again(
 
 
 def test_a_table_that_is_half_measured_renders_and_says_so(table: Table) -> None:
-    some = [r for r in RECORDS if r.seed == 0 and r.threat["name"] == "white-box"][:2]
-    page = render(table, some, "figures/tiny.svg")
-    assert "4 cells of the table are not measured yet" in page
+    plain = record("Plain", None, "white-box", 0)
+    whole = [
+        replace(plain, defence=of_defence(cell.defence), threat=of_threat(cell.threat), seed=seed)
+        for cell in table.cells()
+        for seed in (0, 7)  # one that the table has, one that it has not
+    ]
+    assert "not measured yet" not in render(table, whole, "figures/tiny.svg")
+    page = render(table, whole[4:], "figures/tiny.svg")
+    assert "2 cells of the table are not measured yet" in page
     assert "Nothing to compare yet." in page
 
 

@@ -1,5 +1,6 @@
 """What is measured on, and what each attacker reads of it."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +50,19 @@ def test_digest_tells_scenes_apart(scene: Scene) -> None:
     digests = [other.digest for other in others]
     assert digests[0] == scene.digest
     assert len({scene.digest, *digests}) == 4
+
+
+def test_digest_follows_the_networks_of_a_bundle_not_its_card(scene: Scene) -> None:
+    bundle = scene.bundle
+    described = replace(bundle, digest="of a better card", facts={"seconds": 3})
+    assert replace(scene, bundle=described).digest == scene.digest
+    target = copy.deepcopy(bundle.need("target"))
+    target.arguments = {**target.arguments, "cut": 99}
+    recut = replace(scene, bundle=replace(bundle, target=target))
+    assert recut.unjudged != scene.unjudged
+    judged = replace(scene, bundle=replace(bundle, judge=tiny(1).bundle.judge))
+    assert judged.unjudged == scene.unjudged
+    assert judged.digest != scene.digest
 
 
 def test_some_of_the_faces_are_another_scene(scene: Scene) -> None:

@@ -73,14 +73,15 @@ class Evaluate(AbstractCommand):
         )
 
     def table(self) -> Table:
-        """The paper's, with these seeds and as many decoders as the attacker was given."""
+        """The paper's, with as many decoders as the attacker was given."""
         attacks = threats(decoders=1 + len(shadows_of(self.bundle, self.shadows)))
         table = PUBLISHED if self.published else LFW64
-        return replace(table, seeds=self.seeds or table.seeds, threats=attacks)
+        return replace(table, threats=attacks)
 
     def cells(self) -> Sequence[Cell]:
         """Those that were asked for. Raises `SettingError` where there is none."""
         table = self.table()
+        table = replace(table, seeds=self.seeds or table.seeds)
         chosen = [cell for cell in table.cells() if self.only is None or self.only in str(cell)]
         if not chosen:
             names = sorted({type(defence).__name__ for defence in table.defences})

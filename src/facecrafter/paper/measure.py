@@ -1,9 +1,7 @@
 """Measure one cell: deploy, intercept, invert, judge."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
 from time import perf_counter
 from typing import Any
 
@@ -49,10 +47,10 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     found = store.find(key)
     if found is not None:
         return found
-    unjudged = digest_without_judge(scene)  # kept: another judge needs no new attack
-    work = store.work / cell.deployment(unjudged)[:16]
+    # kept without the judge in their names: another judge needs no new attack
+    work = store.work / cell.deployment(scene.unjudged)[:16]
     released = deploy(cell.defence, cell.seed, scene, Work(work))
-    attack = Work(work / cell.interception(unjudged)[:16])
+    attack = Work(work / cell.interception(scene.unjudged)[:16])
     faces = invert(cell.threat, cell.seed, scene, released.value, attack)
     began = perf_counter()
     outcome = judge(scene, released.value, faces.value.float() / 255, Work(store.work / "floor"))
@@ -72,21 +70,6 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     )
     store.write(key, record)
     return record
-
-
-@cache
-def digest_without_judge(scene: Scene) -> str:
-    """SHA-256 of all that a release and an attack on it read: faces, batches, networks."""
-    found = hashlib.sha256(f"{scene.name} {scene.batch}".encode())
-    for rows in scene.batches():
-        found.update((scene.private_test.images(rows) * 255).round().byte().numpy().tobytes())
-    bundle = scene.bundle
-    held = (bundle.target, bundle.prior, bundle.amortiser, bundle.critic, bundle.surrogate)
-    for network in (*held, *scene.shadows):
-        found.update(type(network).__name__.encode())
-        for value in () if network is None else network.state_dict().values():
-            found.update(value.detach().cpu().numpy().tobytes())
-    return found.hexdigest()
 
 
 def deploy(defence: AbstractDefence, seed: int, scene: Scene, work: Work) -> Made:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facecrafter.errors import ResultError
+from facecrafter.paper import describe
 from facecrafter.paper.cells import Table
 from facecrafter.paper.figures import UNDEFENDED, tradeoff
 from facecrafter.paper.files import write_whole
@@ -289,7 +290,12 @@ def _run(table: Table, records: Sequence[Record]) -> str:
         {f"{r.machine.get('cpu')}, {r.machine.get('threads')} thread(s)" for r in records}
     )
     versions = records[0].versions
-    missing = len(table.cells()) - len(records)
+    measured = [(record.defence, record.threat, record.seed) for record in records]
+    missing = sum(
+        (describe.of_defence(cell.defence), describe.of_threat(cell.threat), cell.seed)
+        not in measured
+        for cell in table.cells()
+    )
     lines = [
         f"- {len(records)} cells, {sum(r.wall for r in records) / 3600:.1f} hours of one process",
         f"- machine: {'; '.join(machines)}",

@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from facecrafter.attacks.base import AttackerView
 from facecrafter.bundle import Bundle, load
@@ -19,6 +18,7 @@ from facecrafter.data.lfw import lfw
 from facecrafter.defences.base import Offline
 from facecrafter.errors import DataError, SettingError
 from facecrafter.models.folding import fold_batch_norms
+from facecrafter.models.part import AbstractPart
 from facecrafter.models.prior import Prior
 from facecrafter.models.split import AbstractSplitModel
 from facecrafter.models.surrogate import Surrogate
@@ -42,7 +42,7 @@ class Scene:
     bundle: Bundle  # with target, prior and judge
     private_test: Faces
     labels: NDArray[np.int64]  # the judge's class of each private test face
-    shadows: tuple[nn.Module, ...] = ()  # decoders of the attacker, trained beforehand
+    shadows: tuple[AbstractPart, ...] = ()  # decoders of the attacker, trained beforehand
     batch: int = BATCH
     minimum: int = MINIMUM
 
@@ -77,17 +77,29 @@ class Scene:
         return None if found is None else fold_batch_norms(found)
 
     @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the weights, the faces, their labels and how they are divided."""
-        found = hashlib.sha256(f"{self.name} {self.bundle.digest} {self.batch} ".encode())
-        found.update(f"{self.minimum} {self.private_test.attribute_names}".encode())
-        for values in (self.labels, self.private_test.identities, self.private_test.attributes):
-            found.update(np.ascontiguousarray(values).tobytes())
+    def unjudged(self) -> str:
+        """SHA-256 of what a release and an attack on it read: faces, batches, networks.
+
+        Of the bundle only the networks count, not its card and its facts: a better card does not
+        ask for another measurement.
+        """
+        found = hashlib.sha256(f"{self.name} {self.batch}".encode())
         for rows in self.batches():
             found.update((self.private_test.images(rows) * 255).round().byte().numpy().tobytes())
-        for decoder in self.shadows:
-            for value in decoder.state_dict().values():
-                found.update(value.detach().cpu().numpy().tobytes())
+        own = self.bundle
+        held = (own.target, own.prior, own.amortiser, own.critic, own.surrogate)
+        for network in (*held, *self.shadows):
+            found.update(_content(network))
+        return found.hexdigest()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of that, of the judge, and of who is who and has which attributes."""
+        told = f"{self.unjudged} {self.minimum} {self.private_test.attribute_names}"
+        found = hashlib.sha256(told.encode())
+        for values in (self.labels, self.private_test.identities, self.private_test.attributes):
+            found.update(np.ascontiguousarray(values).tobytes())
+        found.update(_content(self.bundle.judge))
         return found.hexdigest()
 
     def offline(self) -> Offline:
@@ -177,6 +189,17 @@ def lfw64_batch(
 ) -> Scene:
     """`lfw64` with as few faces as the authors' settings can be run on; arguments as there."""
     return lfw64(root, bundle, shadows, cache, device).some(FEW, MINIMUM_OF_FEW)
+
+
+def _content(network: AbstractPart | None) -> bytes:
+    """SHA-256 of a network's class, of what it was made with (such as its cut), and its weights."""
+    found = hashlib.sha256(type(network).__name__.encode())
+    if network is not None:
+        found.update(repr(sorted(network.arguments.items())).encode())
+        for name, value in network.state_dict().items():
+            found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+            found.update(value.detach().cpu().numpy().tobytes())
+    return found.digest()
 
 
 def judge_labels(train: Faces, test: Faces) -> NDArray[np.int64]:
