@@ -116,7 +116,7 @@ def test_gradient_is_that_of_finite_differences_through_a_solved_argmin(
 def test_first_step_of_adam_goes_against_the_gradient(solver: AbstractLinearSolver) -> None:
     game, gradient, before = after_one_move(linear_network(), solver, 0.7)
     expected = before - 0.1 * gradient / (gradient.abs() + 1e-8)
-    torch.testing.assert_close(game.features, expected)
+    torch.testing.assert_close(game.release()(), expected)
 
 
 def test_first_step_of_the_whole_crafter_is_that_of_the_game() -> None:
@@ -282,8 +282,10 @@ def test_the_caller_can_stop_crafting_and_keep_what_it_has() -> None:
 
     offline = replace(network.offline(), encode=counted)
     steps = list(islice(steps_of(Crafter(0.01, 1000), offline, photographs(IMAGES)), 3))
-    assert len(calls) == 1 + 2 * 3  # raw features, then two passes for each step
+    assert len(calls) == 1 + 3  # raw features, then one pass for each step
     assert torch.isfinite(steps[-1].features).all()
+    assert len(calls) == 1 + 3 + 1  # what is released is computed for whoever asks
+    assert not torch.equal(steps[0].features, steps[-1].features)  # of its own step, also later
     assert (steps[-1].utility > 0).all()
 
 

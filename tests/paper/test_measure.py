@@ -119,6 +119,24 @@ def test_another_judge_needs_no_new_attack(scene: Scene, store: Store) -> None:
 
 
 @dataclass(frozen=True)
+class Rewritten(Counted):
+    """Other code that releases what `Counted` releases."""
+
+
+def test_other_code_that_releases_the_same_needs_no_new_attack(scene: Scene, store: Store) -> None:
+    Fragile.calls, Fragile.breaks_at = 0, -1
+    threat = Threat("fragile", Fragile())
+    first = measure(Cell("tiny", Counted(), threat, 0), scene, store)
+    second = measure(Cell("tiny", Rewritten(), threat, 0), scene, store)
+    assert (Counted.calls, Fragile.calls) == (4, 2)
+    assert {**first.outcome, "seconds": 0} == {**second.outcome, "seconds": 0}
+    assert second.defence["name"] == "Rewritten"
+    assert second.wall > 0
+    measure(Cell("tiny", Rewritten(), threat, 1), scene, store)  # other random numbers
+    assert Fragile.calls == 4
+
+
+@dataclass(frozen=True)
 class Fragile(AbstractAttack):
     """Decodes, counts batches, and breaks once."""
 
@@ -186,6 +204,8 @@ def test_the_judge_counts_whom_it_names(scene: Scene, store: Store) -> None:
     assert outcome["eval_acc"] == 0
     assert outcome["ssim"] == pytest.approx(1)
     assert outcome["fsim"] == pytest.approx(1)
+    assert outcome["l_u"] == 0
+    assert judge(wrong, raw + 3, originals, Work(store.work))["l_u"] == pytest.approx(9)
 
 
 def test_photographs_without_attributes_do_not_enter_the_auc(scene: Scene, store: Store) -> None:

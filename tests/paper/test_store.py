@@ -17,7 +17,7 @@ from facecrafter.paper.cells import Table
 from facecrafter.paper.files import write_whole
 from facecrafter.paper.measure import measure
 from facecrafter.paper.scenes import Scene
-from facecrafter.paper.store import OUTCOME, Record, Store
+from facecrafter.paper.store import OUTCOME, REPLACED, Record, Store, read
 
 KEY = "0123456789abcdef0123"
 RECORD = Record(
@@ -90,9 +90,9 @@ def test_what_was_written_is_found(store: Store) -> None:
 def test_a_damaged_result_is_named(store: Store, text: str) -> None:
     path = store.write(KEY, RECORD)
     path.write_text(text)
-    for read in (store.all, lambda: store.find(KEY)):
+    for look in (store.all, lambda: store.find(KEY)):
         with pytest.raises(ResultError, match=path.name):
-            read()
+            look()
 
 
 def test_a_number_that_is_not_finite_is_not_written(store: Store) -> None:
@@ -100,6 +100,16 @@ def test_a_number_that_is_not_finite_is_not_written(store: Store) -> None:
     with pytest.raises(ResultError, match="not finite"):
         store.write(KEY, replace(RECORD, outcome=outcome))
     assert store.all() == []
+
+
+def test_one_record_of_a_cell_is_read_and_none_is_lost(store: Store) -> None:
+    first = store.write(KEY, RECORD)
+    other = replace(RECORD, seed=1)
+    store.write("e" * 20, other)
+    newer = replace(RECORD, outcome={**RECORD.outcome, "auc": 0.6})  # by other code
+    store.write("f" * 20, newer)
+    assert sorted((one.seed, one.outcome["auc"]) for one in store.all()) == [(0, 0.6), (1, 0.5)]
+    assert read(store.folder / REPLACED / first.name) == RECORD
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])

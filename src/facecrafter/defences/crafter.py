@@ -6,8 +6,9 @@ to 13). One loop; its parts are arguments.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Generator
@@ -21,7 +22,7 @@ from facecrafter.defences.base import (
 )
 from facecrafter.defences.opponents import AbstractOpponent, LatentOpponent, PixelOpponent
 from facecrafter.defences.privacy import AbstractDistance, AssignedDistance, CriticDistance
-from facecrafter.defences.utility import AbstractUtility, FeatureUtility
+from facecrafter.defences.utility import AbstractUtility, FeatureUtility, Loss
 from facecrafter.errors import SettingError
 from facecrafter.implicit import Neumann, published_scale
 from facecrafter.inversion import Momentum
@@ -77,11 +78,26 @@ class Crafter(AbstractDefence):
 
 @dataclass(frozen=True, eq=False)
 class Crafting:
-    """Where the crafting of a batch stands after a step."""
+    """Where the crafting of a batch stands after a step.
 
-    features: Features  # F_X; the same tensor at every step
+    Features and utility are computed when they are asked for: a pass through Enc that only a
+    plot needs is not made where nobody plots.
+    """
+
+    release: Callable[[], Features]
+    lost: Loss
     privacy: Scores  # L_p before the step
-    utility: Scores  # L_u after it
+
+    @cached_property
+    def features(self) -> Features:
+        """F_X."""
+        return self.release()
+
+    @property
+    def utility(self) -> Scores:
+        """L_u."""
+        with torch.no_grad():
+            return self.lost(self.features)
 
 
 class _Crafter(AbstractProtector):
@@ -91,7 +107,7 @@ class _Crafter(AbstractProtector):
 
     def protect(self, images: Images, rng: Generator) -> Release:
         last = deque(self.craft(images, rng), maxlen=1).pop()
-        return Release(last.features.detach(), straight(images))
+        return Release(last.features, straight(images))
 
     def craft(self, images: Images, rng: Generator) -> Iterator[Crafting]:
         """Algorithm 1, step by step: the caller's loop is the place for progress or limits."""
@@ -106,5 +122,4 @@ class _Crafter(AbstractProtector):
             with torch.enable_grad():
                 privacy = measure.of(seen)  # lines 4 to 9
             game.move(privacy, lambda f: recipe.beta * lost(f), i / recipe.steps)  # lines 10 to 13
-            with torch.no_grad():
-                yield Crafting(game.features, privacy.detach(), lost(game.features))
+            yield Crafting(game.release(), lost, privacy.detach())

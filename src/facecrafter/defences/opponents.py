@@ -9,6 +9,7 @@ implicit gradient, and the nested problem of Eq. 7 becomes a single one over x, 
 """
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,8 +42,11 @@ class AbstractOpponent(abc.ABC):
 class AbstractGame(abc.ABC):
     """One batch while it is crafted against an opponent."""
 
-    features: Features  # F_X
     raw: Features  # Enc(X)
+
+    @abc.abstractmethod
+    def release(self) -> Callable[[], Features]:
+        """F_X as it is now, to be computed by whoever wants it, also after further moves."""
 
     @abc.abstractmethod
     def seen(self) -> Images:
@@ -78,8 +82,16 @@ class _PixelGame(AbstractGame):
         self.pixels = images.detach().clone().requires_grad_()
         with torch.no_grad():
             self.raw = offline.encode(images)
-        self.features = self.raw
         self.adam = torch.optim.Adam([self.pixels], recipe.rate)
+
+    def release(self) -> Callable[[], Features]:
+        pixels = self.pixels.detach().clone()
+
+        def features() -> Features:
+            with torch.no_grad():
+                return self.offline.encode(pixels)
+
+        return features
 
     def seen(self) -> Images:
         return self.pixels
@@ -94,7 +106,6 @@ class _PixelGame(AbstractGame):
         self.adam.step()
         with torch.no_grad():
             self.pixels.clamp_(0, 1)  # the opponent knows that pixels are
-            self.features = self.offline.encode(self.pixels)
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,10 @@ class _LatentGame(AbstractGame):
         self.features = self.raw.clone()  # line 1
         self.adam = torch.optim.Adam([self.features], recipe.rate)
         self.latents: Latents | None = None
+
+    def release(self) -> Callable[[], Features]:
+        features = self.features.detach().clone()
+        return lambda: features
 
     def seen(self) -> Images:
         first = self.latents is None

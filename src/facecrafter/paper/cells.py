@@ -45,6 +45,15 @@ class Cell:
         attack = self.threat.attack
         return _hash(_code_of(attack), self.deployment(digest), self.threat)
 
+    def judged(self, digest: str, release: str) -> str:
+        """SHA-256 of what the outcome depends on once there is a release, whatever code made it.
+
+        `release`: SHA-256 of the released features.
+        """
+        attack = self.threat.attack
+        parts = (_code_of(attack), self.scene, digest, self.threat, self.seed, release)
+        return _hash(code("metrics"), *parts)
+
     def __str__(self) -> str:
         return f"{self.defence!r} against {self.threat.name}, seed {self.seed}"
 

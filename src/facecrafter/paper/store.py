@@ -13,6 +13,8 @@ from facecrafter.paper.files import write_whole
 
 OUTCOME = ("eval_acc", "fsim", "ssim", "auc", "pii", "seconds")  # what every cell measures
 
+REPLACED = "replaced"  # folder within that of the results
+
 
 @dataclass(frozen=True)
 class Record:
@@ -45,9 +47,14 @@ class Store:
         return read(found[0]) if found else None
 
     def write(self, key: str, record: Record) -> Path:
-        """Keep a record. Raises `ResultError` and leaves all others alone."""
+        """Keep a record. Raises `ResultError` and leaves all others alone.
+
+        An earlier one of the same cell moves to the folder `REPLACED`, which nothing reads: a page
+        of results never mixes two versions of the code.
+        """
         names = (record.scene, record.defence["name"], record.threat["name"], record.seed)
-        path = self.folder / ("_".join(str(name) for name in (*names, key[:16])) + ".json")
+        stem = "_".join(str(name) for name in names)
+        path = self.folder / f"{stem}_{key[:16]}.json"
         parts = {part.name: getattr(record, part.name) for part in fields(record)}
         try:
             text = json.dumps(parts, indent=1, allow_nan=False)
@@ -57,7 +64,15 @@ class Store:
                 "measure that gave it; nothing was written."
             ) from error
         write_whole(path, (text + "\n").encode())
+        for earlier in self.folder.glob(f"{stem}_*.json"):
+            if earlier != path and _same(earlier, record):
+                (self.folder / REPLACED).mkdir(exist_ok=True)
+                earlier.replace(self.folder / REPLACED / earlier.name)
         return path
+
+    def judged(self, digest: str) -> Record | None:
+        """A record of the same release, attack and judge, whatever code released it."""
+        return next((one for one in self.all() if one.versions.get("judged") == digest), None)
 
     def all(self) -> list[Record]:
         """Every record, in order of file names. Raises `ResultError` that names a bad file."""
@@ -77,6 +92,16 @@ def read(path: Path) -> Record:
     if wrong:
         raise _foreign(path, f"has a {wrong[0]} of another kind")
     return Record(**parsed)
+
+
+def _same(file: Path, record: Record) -> bool:
+    """Whether a file holds the same cell."""
+    try:
+        found = read(file)
+    except ResultError:
+        return False
+    cells = [(one.scene, one.defence, one.threat, one.seed) for one in (found, record)]
+    return cells[0] == cells[1]
 
 
 def _checks(parsed: Mapping[str, Any]) -> list[tuple[str, bool]]:
