@@ -11,7 +11,7 @@ critic's gradient penalty) costs another one, which has no output to watch: it i
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -31,7 +31,7 @@ Passes = Counter[str]  # "Enc forward", "G backward" ...: images that passed so
 
 
 @contextmanager
-def counting(offline: Offline) -> Iterator[tuple[Offline, Passes]]:
+def counting(offline: Offline) -> Generator[tuple[Offline, Passes]]:
     """The same networks, watched, and what has passed through them so far."""
     passes: Passes = Counter()
     names: dict[nn.Module, str] = {offline.prior: "G"}

@@ -16,6 +16,8 @@ from facecrafter.paper.cells import Table
 from facecrafter.paper.scenes import FEW
 from facecrafter.paper.threats import THREATS
 
+BETA = 4.0  # paper, VI-B: 3.5 to 7 for LFW
+
 
 def authors(beta: float) -> Crafter:
     """`Crafter.as_published`, its series by few products."""
@@ -33,7 +35,7 @@ PUBLISHED = Table(
         Plain(),
         Crafter(0.0025),
         Crafter(0.0025, utility=TaskUtility()),
-        authors(4.0),  # paper, VI-B: 3.5 to 7 for LFW
+        authors(BETA),
     ),
     threats=THREATS,
     seeds=(0,),

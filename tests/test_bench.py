@@ -1,0 +1,142 @@
+"""The benchmarks count right, and run."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import craft
+from cost import timed, work_of
+from craft import Craft  # pyright: ignore[reportPrivateUsage]
+from facecrafter.defences.crafter import Crafter
+from facecrafter.defences.opponents import LatentOpponent
+from facecrafter.defences.privacy import AssignedDistance, CriticDistance
+from facecrafter.defences.utility import TaskUtility
+from facecrafter.errors import ResultError, SettingError
+from facecrafter.implicit import Lanczos, Neumann
+from facecrafter.inversion import Momentum
+from helpers import tiny_offline
+from linear_networks import linear_network, photographs
+from page import fill
+from passes import Operations, counting
+from quality import Quality, as_good
+from small_bundle import make_bundle
+
+
+def paper(search: int, products: int, steps: int) -> Crafter:
+    """The published algorithm, shortened."""
+    walk = Momentum(search, 1e-4)
+    opponent = LatentOpponent(
+        begin_with=walk, follow=walk, start="random", solver=Neumann(products, 1e-4)
+    )
+    return Crafter(1.0, steps, opponent, AssignedDistance(blur=2))
+
+
+def test_passes_of_algorithm_1() -> None:
+    """Enc(X) once; then each step a search, and one J v and one J' u for each product."""
+    search, products, steps = 5, 3, 2
+    work = work_of(paper(search, products, steps), linear_network().offline(), photographs(4))
+    # the search looks once more at where it ends; the products begin with one forward pass
+    assert work.passes["Enc forward"] == 1 + steps * (search + 1 + 1)
+    # the series has one product more than terms, and p' d2 L / dz dF is a product J v
+    assert work.passes["Enc JVP"] == work.passes["G JVP"] == steps * (products + 1 + 1)
+    assert work.passes["Enc backward"] == steps * (search + 1 + products + 1)
+    assert work.passes["G backward"] == work.passes["Enc backward"] + steps  # line 10
+
+
+def test_passes_of_the_default() -> None:
+    """A pass forwards and one backwards for each step, Enc(X) before and F_X after."""
+    passes = work_of(Crafter(), linear_network().offline(), photographs(4)).passes
+    assert passes == {"G forward": 1, "Enc forward": 42, "Enc backward": 40}
+
+
+def test_few_products_leave_the_other_passes_alone() -> None:
+    few = replace(paper(5, 3, 2).opponent, solver=Lanczos(1, 3, 1e-4))
+    offline, images = linear_network().offline(), photographs(4)
+    many = work_of(paper(5, 3, 2), offline, images).passes
+    fewer = work_of(replace(paper(5, 3, 2), opponent=few), offline, images).passes
+    assert fewer["Enc forward"] == many["Enc forward"]
+    assert fewer["Enc JVP"] == 2 * (1 + 1)
+
+
+def test_what_many_steps_cost_is_told_from_two() -> None:
+    offline, images = linear_network().offline(), photographs(2)
+    told = work_of(Crafter(steps=7), offline, images)
+    with counting(offline) as (watched, passes), Operations() as operations:
+        protector = Crafter(steps=7).fit(watched, torch.Generator())
+        protector(images, torch.Generator())
+    assert {name: count / 2 for name, count in passes.items()} == told.passes
+    assert operations.total / 2 == told.operations
+
+
+def test_a_critic_and_a_surrogate_are_counted() -> None:
+    offline = tiny_offline()
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    critic = CriticDistance(steps=3, minibatch=2, width=4)
+    recipe = Crafter(1.0, 1, distance=critic, utility=TaskUtility())
+    passes = work_of(recipe, offline, images).passes
+    # mine, theirs and between them in each training step; then L_p itself
+    assert passes["D forward"] == 3 * 3 + 1
+    assert passes["D twice"] == 3
+    assert passes["D backward"] == 3 * 2 + 1
+    assert passes["surrogate forward"] == 1 + 1  # of Enc(X), and in the step
+    assert passes["surrogate backward"] == 1
+
+
+def test_operations_are_those_of_the_formula() -> None:
+    with Operations() as operations:
+        torch.nn.functional.conv2d(torch.ones(2, 3, 8, 8), torch.ones(5, 3, 3, 3), padding=1)
+        torch.ones(4, 6) @ torch.ones(6, 7)
+    assert operations.total == 2 * (2 * 5 * 8 * 8 * 3 * 9) + 2 * (4 * 6 * 7)
+
+
+def test_a_part_of_the_steps_is_multiplied_and_releases_nothing() -> None:
+    offline, images = linear_network().offline(), photographs(4)
+    assert timed(Crafter(steps=4), offline, images, 2).features is None
+    whole = timed(Crafter(steps=4), offline, images)
+    assert (whole.ran, whole.seconds > 0) == (4, True)
+    assert whole.features is not None
+    if sys.platform == "linux":
+        assert whole.mebibytes is not None
+
+
+@pytest.mark.parametrize(
+    ("ours", "good"),
+    [
+        (Quality({"white-box": 0.10, "hybrid": 0.21}, 1.0, 0.896), True),
+        (Quality({"white-box": 0.10, "hybrid": 0.22}, 1.0, 0.95), False),
+        (Quality({"white-box": 0.05, "hybrid": 0.05}, 1.0, 0.894), False),
+    ],
+)
+def test_as_good_is_both_private_and_useful(ours: Quality, good: bool) -> None:
+    theirs = Quality({"white-box": 0.20, "hybrid": 0.05}, 0.5, 0.9)
+    assert as_good(ours, theirs) is good
+
+
+def test_the_benchmark_runs_and_says_what_it_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = paper(2, 1, 4)
+    few = (craft.Setting("published", slow, slow, slow=True), *craft.SETTINGS[2:])
+    monkeypatch.setattr(craft, "SETTINGS", few)
+    page = tmp_path / "performance.md"
+    page.write_text("before\n<!-- craft: written -->\nold\n<!-- /craft -->\nafter\n")
+    Craft(bundle=make_bundle(tmp_path / "bundle"), quick=True, steps=1, page=page).run()
+    out = capsys.readouterr().out
+    assert "Of the 4 steps of `published` 1 were run" in out
+    assert out.splitlines()[-1].startswith("speed-up: ")
+    assert out.splitlines()[-1].split(": ")[2].startswith("no (not measured")
+    text = page.read_text()
+    assert "| passes, Enc JVP | " in text
+    assert "old" not in text
+    assert text.startswith("before\n<!-- craft: written -->\n")
+    assert text.endswith("<!-- /craft -->\nafter\n")
+    with pytest.raises(ResultError, match="no block 'scaling'"):
+        fill(page, "scaling", "x")
+
+
+def test_quick_and_full_exclude_each_other() -> None:
+    with pytest.raises(SettingError, match="--quick and --full"):
+        Craft(quick=True, full=True).run()
