@@ -53,16 +53,23 @@ def work_of(recipe: Crafter, offline: Offline, images: Images) -> Work:
 
 
 def timed(recipe: Crafter, offline: Offline, images: Images, steps: int | None = None) -> Timed:
-    """Craft a batch and take the time; `steps`: run only so many of its steps, and multiply."""
-    ran = min(steps or recipe.steps, recipe.steps)
+    """Craft a batch and take the time; `steps`: run only so many of its steps, and multiply.
+
+    What precedes the first step is not multiplied, if two steps or more are run.
+    """
+    ran, ends = min(steps or recipe.steps, recipe.steps), list[float]()
+    last: Crafting | None = None
     with progress(f"{ran} of {recipe.steps} steps", ran) as advance, peak(images.device) as held:
-        began = _now(images.device)
-        last: Crafting | None = None
+        began = now(images.device)
         for step in islice(_steps(recipe, offline, images), ran):
             last = step
+            ends.append(now(images.device) - began)
             advance()
         features = last.features if last is not None and ran == recipe.steps else None
-        seconds = (_now(images.device) - began) * recipe.steps / ran
+        seconds = now(images.device) - began
+    if ran < recipe.steps:
+        each = (ends[-1] - ends[0]) / (ran - 1) if ran > 1 else ends[0]
+        seconds = ends[0] + each * (recipe.steps - 1)
     return Timed(seconds / len(images), held.mebibytes, ran, features)
 
 
@@ -104,7 +111,8 @@ def _steps(recipe: Crafter, offline: Offline, images: Images) -> Iterator[Crafti
     return protector.craft(images, stream(0, "bench"))
 
 
-def _now(device: torch.device) -> float:
+def now(device: torch.device) -> float:
+    """Seconds, when the device is done with what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

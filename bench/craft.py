@@ -12,7 +12,7 @@ where `facecrafter evaluate --published` has put it.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,8 +24,11 @@ from facecrafter.commands.prepared import in_project, prepare, shadows_of
 from facecrafter.data.synthetic import synthetic
 from facecrafter.defences.base import Offline
 from facecrafter.defences.crafter import Crafter
+from facecrafter.defences.opponents import LatentOpponent
+from facecrafter.defences.privacy import AssignedDistance
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.errors import FacecrafterError, SettingError
+from facecrafter.inversion import Momentum
 from facecrafter.paper.scenes import FEW, Scene, lfw64_batch
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.published import BETA, authors
@@ -44,16 +47,31 @@ class Setting:
 
     name: str
     recipe: Crafter
-    judged: Crafter  # the recipe whose stored quality this is
+    judged: Crafter | None = None  # whose stored quality is this one's too
     slow: bool = False  # only a few steps are run on a CPU
 
 
-SETTINGS = (
-    Setting("published", Crafter.as_published(BETA), authors(BETA), slow=True),
-    Setting("published, 4 products", authors(BETA), authors(BETA), slow=True),
-    Setting("default", Crafter(), Crafter()),
-    Setting("default, TaskUtility", Crafter(utility=TaskUtility()), Crafter(utility=TaskUtility())),
-)
+def ladder() -> tuple[Setting, ...]:
+    """From the published settings to the default; each changes one part of the one before."""
+    published, few = Crafter.as_published(BETA), authors(BETA)
+    assigned = replace(few, distance=AssignedDistance())
+    searching = few.opponent
+    assert isinstance(searching, LatentOpponent)
+    assert isinstance(searching.follow, Momentum)
+    short = replace(searching.follow, steps=3)
+    carried = replace(assigned, opponent=replace(searching, follow=short, start="previous"))
+    default, knowing = Crafter(), Crafter(utility=TaskUtility())
+    return (
+        Setting("published", published, few, slow=True),
+        Setting("4 products, not 121", few, few, slow=True),
+        Setting("assignment, not critic", assigned, slow=True),
+        Setting("z* carried over, 3 steps", carried, slow=True),
+        Setting("default: pixels, 40 steps", default, default),
+        Setting("default, TaskUtility", knowing, knowing),
+    )
+
+
+SETTINGS = ladder()
 
 
 @dataclass(frozen=True)
@@ -118,7 +136,8 @@ class Craft:
         quality = None
         if scene is not None:
             attacks = threats(decoders=len(scene.shadows))
-            quality = stored(scene, attacks, setting.judged, Store(self.results, Path()))
+            if setting.judged is not None:
+                quality = stored(scene, attacks, setting.judged, Store(self.results, Path()))
             if self.full and done.features is not None:
                 quality = attacked(scene, attacks, done.features)
         return Column(setting, work, done, quality)
@@ -162,7 +181,7 @@ def _verdict(published: Column, ours: Column) -> str:
         answer = "no (not measured: give --root, and run `facecrafter evaluate --published` first)"
     else:
         answer = "yes" if as_good(ours.quality, published.quality) else "no"
-    name = "" if ours.setting.name == "default" else f" ({ours.setting.name})"
+    name = "" if ours.setting.recipe == Crafter() else f" ({ours.setting.name})"
     return f"speed-up{name}: {times:,.0f} x at equal-or-better quality: {answer}"
 
 

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 import craft
+import scaling
+import series
 from cost import timed, work_of
-from craft import Craft  # pyright: ignore[reportPrivateUsage]
+from craft import Craft
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.opponents import LatentOpponent
 from facecrafter.defences.privacy import AssignedDistance, CriticDistance
@@ -17,11 +19,13 @@ from facecrafter.defences.utility import TaskUtility
 from facecrafter.errors import ResultError, SettingError
 from facecrafter.implicit import Lanczos, Neumann
 from facecrafter.inversion import Momentum
+from facecrafter.models.split import ResNet
 from helpers import tiny_offline
 from linear_networks import linear_network, photographs
 from page import fill
 from passes import Operations, counting
 from quality import Quality, as_good
+from series import Series
 from small_bundle import make_bundle
 
 
@@ -85,6 +89,23 @@ def test_a_critic_and_a_surrogate_are_counted() -> None:
     assert passes["surrogate backward"] == 1
 
 
+def test_each_rung_of_the_ladder_changes_one_part() -> None:
+    published, few, assigned, carried = (r.recipe for r in craft.ladder() if r.slow)
+    assert published == Crafter.as_published(craft.BETA)
+    assert isinstance(published.opponent, LatentOpponent)
+    assert isinstance(few.opponent, LatentOpponent)
+    assert isinstance(carried.opponent, LatentOpponent)
+    solver = published.opponent.solver
+    assert few == replace(
+        published, opponent=replace(published.opponent, solver=few.opponent.solver)
+    )
+    assert replace(few.opponent, solver=solver) == published.opponent
+    assert assigned == replace(few, distance=assigned.distance)
+    assert carried == replace(assigned, opponent=carried.opponent)
+    back = replace(carried.opponent, follow=few.opponent.follow, start="amortiser")
+    assert back == few.opponent
+
+
 def test_operations_are_those_of_the_formula() -> None:
     with Operations() as operations:
         torch.nn.functional.conv2d(torch.ones(2, 3, 8, 8), torch.ones(5, 3, 3, 3), padding=1)
@@ -119,7 +140,7 @@ def test_the_benchmark_runs_and_says_what_it_did(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = paper(2, 1, 4)
-    few = (craft.Setting("published", slow, slow, slow=True), *craft.SETTINGS[2:])
+    few = (craft.Setting("published", slow, slow, slow=True), *craft.SETTINGS[-2:])
     monkeypatch.setattr(craft, "SETTINGS", few)
     page = tmp_path / "performance.md"
     page.write_text("before\n<!-- craft: written -->\nold\n<!-- /craft -->\nafter\n")
@@ -140,3 +161,30 @@ def test_the_benchmark_runs_and_says_what_it_did(
 def test_quick_and_full_exclude_each_other() -> None:
     with pytest.raises(SettingError, match="--quick and --full"):
         Craft(quick=True, full=True).run()
+
+
+def test_few_products_are_held_against_the_series(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Series(bundle=make_bundle(tmp_path / "bundle"), faces=2).run()
+    out = capsys.readouterr().out
+    assert out.startswith("alpha x lambda_max over 2 faces: ")
+    greatest = [float(line.split("|")[3]) for line in out.splitlines() if "e-" in line]
+    assert len(greatest) == len(series.PRODUCTS)
+    assert greatest[-1] < 1e-4
+
+
+def test_growth_is_measured_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = scaling.Size("8 x 16 x 16", lambda: ResNet(2, widths=(8, 8, 8, 8)), 8, 64, 27.15)
+    monkeypatch.setattr(scaling, "SIZES", (small,))
+    monkeypatch.setattr(scaling, "LATENTS", (4, 8))
+    monkeypatch.setattr(scaling, "BATCH", 2)
+    page = tmp_path / "performance.md"
+    page.write_text("<!-- scaling -->\n<!-- /scaling -->\n<!-- table7 -->\n<!-- /table7 -->\n")
+    scaling.Scaling(steps=2, largest=2, page=page).run()
+    text = page.read_text()
+    assert text.count("| 8 x 16 x 16 | 64 | ") == 3  # two batches, and the row of Table VII
+    assert "| 27.15 |" in text
+    assert (tmp_path / "figures/scaling.svg").read_text().startswith("<?xml")
+    lines = (tmp_path / "figures/scaling.csv").read_text().splitlines()
+    assert len(lines) == 1 + 2 + 2

@@ -32,7 +32,7 @@ def tradeoff(found: Sequence[Point], path: Path, title: str) -> tuple[Path, Path
     plots[0].set_ylabel("Eval Acc (lower is more private)")
     plots[0].legend(fontsize="small")
     figure.suptitle(title)
-    write_whole(path, _svg(figure))
+    write_whole(path, svg(figure))
     table = path.with_suffix(".csv")
     write_whole(table, rows(found).encode())
     return path, table
@@ -81,7 +81,7 @@ def _curve(plot: Axes, line: Sequence[Point], family: str, mark: str) -> None:
     plot.errorbar(x, y, xerr=bars[0], yerr=bars[1], fmt=f"{mark}-", label=family, capsize=2)
 
 
-def _svg(figure: Figure) -> bytes:
+def svg(figure: Figure) -> bytes:
     """The same bytes for the same figure: without date and random names."""
     body = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "facecrafter"}):
