@@ -232,6 +232,12 @@ def test_settings_out_of_range_are_refused(
         kind(**setting)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("momentum", [-0.1, 1.0, float("nan")])
+def test_momentum_refuses_to_gain_speed_for_ever(momentum: float) -> None:
+    with pytest.raises(SettingError, match="momentum"):
+        Momentum(momentum=momentum)
+
+
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan")])
 def test_momentum_refuses_a_scale_that_is_not_above_0(scale: float) -> None:
     with pytest.raises(SettingError, match="scale"):

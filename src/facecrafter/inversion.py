@@ -75,6 +75,8 @@ class Momentum(AbstractSearch):
 
     def __post_init__(self) -> None:
         _positive(self, steps=self.steps, rate=self.rate, scale=self.scale)
+        if not 0 <= self.momentum < 1:
+            raise SettingError(f"momentum={self.momentum} of Momentum: give 0 to below 1.")
 
     def run(self, explain: Explain, features: Features, start: Latents) -> Response:
         latents, velocity = start.clone(), torch.zeros_like(start)

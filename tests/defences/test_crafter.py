@@ -289,12 +289,14 @@ def test_the_caller_can_stop_crafting_and_keep_what_it_has() -> None:
     assert (steps[-1].utility > 0).all()
 
 
-def spoilt(network: Network) -> Network:
-    matrix = network.enc.matrix.clone()
+def spoilt(network: Network, part: str) -> Network:
+    sound: Linear = getattr(network, part)
+    matrix = sound.matrix.clone()
     matrix[0, 0] = torch.nan
-    return replace(network, enc=Linear(matrix, network.enc.shift, network.enc.shape))
+    return replace(network, **{part: Linear(matrix, sound.shift, sound.shape)})
 
 
+@pytest.mark.parametrize("part", ["enc", "prior"])
 @pytest.mark.parametrize(
     ("recipe", "error"),
     [
@@ -304,9 +306,9 @@ def spoilt(network: Network) -> Network:
     ids=["pixel", "latent"],
 )
 def test_weights_that_are_not_numbers_release_nothing(
-    recipe: Crafter, error: type[FacecrafterError]
+    recipe: Crafter, error: type[FacecrafterError], part: str
 ) -> None:
-    network = spoilt(linear_network())
+    network = spoilt(linear_network(), part)
     protector: AbstractProtector = recipe.fit(network.offline(), stream(0, "fit"))
     with pytest.raises(error):
         protector(photographs(IMAGES), stream(0, "defence"))

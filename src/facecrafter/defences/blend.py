@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Generator
 from torch.nn.functional import avg_pool2d
 
+from facecrafter.defences.assignment import assigned
 from facecrafter.defences.base import (
     AbstractDefence,
     AbstractProtector,
@@ -61,6 +61,4 @@ class _Blend(AbstractProtector):
 
 def nearest(features: Features, average: Features) -> torch.Tensor:
     """For each feature the average face dealt to it; the sum of distances is least."""
-    mine, theirs = (avg_pool2d(f, POOL).flatten(1) for f in (features, average))
-    _, column = linear_sum_assignment(torch.cdist(mine, theirs).cpu().numpy())
-    return torch.from_numpy(column).to(features.device)
+    return assigned(*(avg_pool2d(some, POOL) for some in (features, average)))

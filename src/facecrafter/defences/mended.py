@@ -18,12 +18,12 @@ from facecrafter.defences.base import (
     Offline,
     Release,
 )
+from facecrafter.defences.response import best_response
 from facecrafter.defences.utility import AbstractUtility, TaskUtility
 from facecrafter.errors import SettingError
 from facecrafter.implicit.products import linearise
 from facecrafter.inversion import AbstractSearch, Descent, squared
-from facecrafter.randomness import child, normal
-from facecrafter.training.precision import mixed
+from facecrafter.randomness import child
 from facecrafter.types import Features, Images, Latents
 
 PIECE = 32  # images whose bases are in memory at once; of no influence on the result
@@ -64,20 +64,11 @@ class _Mended(AbstractProtector):
 
     def protect(self, images: Images, rng: Generator) -> Release:
         release = self.protector(images, rng)
-        latents = self._best_response(release.features, child(rng, "mended"))
+        recipe, rng = self.recipe, child(rng, "mended")
+        latents = best_response(self.offline, release.features, recipe.search, rng, recipe.bfloat16)
         pieces = (some.split(PIECE) for some in (images[release.order], release.features, latents))
         mended = [self._mend(*piece) for piece in zip(*pieces, strict=True)]
         return Release(torch.cat(mended), release.order)
-
-    def _best_response(self, features: Features, rng: Generator) -> Latents:
-        """z*: where a search of the prior ends."""
-        start = normal(len(features), self.offline.prior.latent_dim, rng=rng, like=features)
-        if self.offline.amortiser is not None:
-            with torch.no_grad():
-                start = self.offline.amortiser(features)
-        with mixed(features.device, self.recipe.bfloat16):
-            found = self.recipe.search.run(self.offline.explain, features, start)
-        return found.latents.detach().to(features)
 
     def _mend(self, images: Images, features: Features, latents: Latents) -> Features:
         with torch.no_grad():

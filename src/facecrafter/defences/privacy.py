@@ -9,10 +9,10 @@ import copy
 from dataclasses import dataclass
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool2d
 
+from facecrafter.defences.assignment import assigned
 from facecrafter.defences.base import Offline
 from facecrafter.errors import DataError, SettingError
 from facecrafter.models.critic import Critic
@@ -121,9 +121,8 @@ class AssignedDistance(AbstractDistance):
 
     def begin(self, offline: Offline, faces: Images, rng: Generator) -> AbstractMeasure:
         average = average_faces(offline, len(faces) * self.choice, child(rng, "average"), faces)
-        mine, theirs = (avg_pool2d(some, self.blur).flatten(1) for some in (faces, average))
-        _, column = linear_sum_assignment(torch.cdist(mine, theirs).cpu().numpy())
-        return _AssignedMeasure(average[torch.from_numpy(column).to(average.device)])
+        mine, theirs = (avg_pool2d(some, self.blur) for some in (faces, average))
+        return _AssignedMeasure(average[assigned(mine, theirs)])
 
 
 @dataclass(frozen=True, eq=False)

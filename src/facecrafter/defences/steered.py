@@ -16,10 +16,10 @@ from facecrafter.defences.base import (
     Offline,
     Release,
 )
+from facecrafter.defences.response import best_response
 from facecrafter.errors import SettingError
 from facecrafter.inversion import AbstractSearch, Descent
 from facecrafter.randomness import child, normal
-from facecrafter.training.precision import mixed
 from facecrafter.types import Features, Images
 
 PIECE = 256  # latent vectors explained at once; of no influence on the result
@@ -65,14 +65,10 @@ class _Steered(AbstractProtector):
 
     def _explained(self, features: Features, rng: Generator) -> Features:
         """Enc(G(z*)): what a search of the prior sees."""
-        start = normal(len(features), self.offline.prior.latent_dim, rng=rng, like=features)
-        if self.offline.amortiser is not None:
-            with torch.no_grad():
-                start = self.offline.amortiser(features)
-        with mixed(features.device, self.recipe.bfloat16):
-            found = self.recipe.search.run(self.offline.explain, features, start)
+        recipe = self.recipe
+        best = best_response(self.offline, features, recipe.search, rng, recipe.bfloat16)
         with torch.no_grad():
-            return self.offline.explain(found.latents.to(features))
+            return self.offline.explain(best)
 
     def _nearest(self, explained: Features, rng: Generator) -> Features:
         """For each image the nearest feature of an average face; neighbours do not matter."""

@@ -10,7 +10,7 @@ from facecrafter.paper.threats import Threat
 
 # Of these, the modules that a recipe imports make its figures: an edit of one defence leaves the
 # figures of the others alone.
-METHODS = ("attacks", "defences", "implicit", "inversion", "randomness")
+METHODS = ("attacks", "defences", "implicit", "inversion", "randomness", "training")
 
 
 @dataclass(frozen=True)
