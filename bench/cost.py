@@ -1,7 +1,6 @@
 """What crafting costs: passes and operations (counted), seconds and memory (measured)."""
 
 import ctypes
-import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
@@ -42,7 +41,10 @@ class Timed:
 
 
 def work_of(recipe: Crafter, offline: Offline, images: Images) -> Work:
-    """Counted on the first images: one step, and what a second one adds, times the others."""
+    """Counted on the first images: one step, and what a second one adds, times the others.
+
+    A critic looks at 32 faces a time, so in larger batches it costs each face less than told here.
+    """
     some = images[:COUNTED]
     first, second = (_counted(replace(recipe, steps=steps), offline, some) for steps in (1, 2))
     more = recipe.steps - 1
@@ -82,21 +84,29 @@ class Held:
 
 @contextmanager
 def peak(device: torch.device) -> Generator[Held]:
-    """Watch the memory of the device, or of this process on Linux."""
+    """Watch the memory of the device, or of this process where Linux tells."""
     held = Held()
     if device.type == "cuda":
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         yield held
         held.mebibytes = (torch.cuda.max_memory_allocated(device) - before) / 2**20
-    elif sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)  # memory that was freed before is not to be had for free
-        Path("/proc/self/clear_refs").write_text("5")  # forget the highest point so far
+    elif _forget():
         before = _resident("VmRSS")
         yield held
         held.mebibytes = _resident("VmHWM") - before
     else:
         yield held
+
+
+def _forget() -> bool:
+    """Begin a new highest point of memory; False where that cannot be done."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)  # memory that was freed before is not to be had for free
+        Path("/proc/self/clear_refs").write_text("5")
+    except (OSError, AttributeError, TypeError):
+        return False
+    return True
 
 
 def _counted(recipe: Crafter, offline: Offline, images: Images) -> tuple[Counter[str], int]:

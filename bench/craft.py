@@ -1,17 +1,17 @@
 """How many times cheaper is the default Crafter than the published one, and is it as good?
 
-    python bench/craft.py --quick                     # 3 minutes on two cores, painted faces
-    python bench/craft.py --quick --root DATA/lfw     # the same on real faces, with quality
-    python bench/craft.py --full --root DATA/lfw      # whole batches, attacked here and now
+    python bench/craft.py --quick                     # 3 minutes on two cores
+    python bench/craft.py --root DATA/lfw             # a whole batch of real faces
+    python bench/craft.py --full --root DATA/lfw      # and attacked here and now
 
-Both run on the same photographs, in one process, one after the other: only the ratio means
-something elsewhere. Of the published settings a CPU runs a few of the 450 outer steps, which are
-alike, and multiplies; a GPU with --full runs all. Quality with --quick is read from `results/`,
-where `facecrafter evaluate --published` has put it.
+Both run on the same faces, in one process, one after the other: only the ratio means something
+elsewhere. Of the published settings a CPU runs a few of the 450 outer steps, which are alike, and
+multiplies; a GPU with --full runs all. Without --full the quality is read from `results/`, where
+`facecrafter evaluate --published` has put it.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ import torch
 import tyro
 
 from cost import Timed, Work, timed, work_of
+from facecrafter.commands.common import Common
 from facecrafter.commands.prepared import in_project, prepare, shadows_of
 from facecrafter.data.synthetic import synthetic
 from facecrafter.defences.base import Offline
@@ -29,16 +30,17 @@ from facecrafter.defences.privacy import AssignedDistance
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.errors import FacecrafterError, SettingError
 from facecrafter.inversion import Momentum
+from facecrafter.paper.report import markdown
 from facecrafter.paper.scenes import FEW, Scene, lfw64_batch
 from facecrafter.paper.store import Store
-from facecrafter.paper.tables.published import BETA, authors
+from facecrafter.paper.tables.published import BETA, BETAS, PUBLISHED, authors
 from facecrafter.paper.threats import threats
-from facecrafter.types import Images
-from page import fill, table
-from quality import Quality, as_good, attacked, stored
+from facecrafter.types import Features, Images
+from page import blocks, fill
+from quality import LESS_USEFUL, MORE_RECOGNISED, Quality, as_good, attacked, stored
 
 QUICK = 8  # faces of --quick; ours
-PUBLISHED_STEPS = 3  # of 450 that a CPU runs; ours
+STEPS = 3  # of the 450 published ones that a CPU runs; ours
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,12 @@ class Setting:
 
     name: str
     recipe: Crafter
-    judged: Crafter | None = None  # whose stored quality is this one's too
-    slow: bool = False  # only a few steps are run on a CPU
+    judged: tuple[Crafter, ...] = ()  # at the same cost, by beta: whose quality speaks for it
+    published: bool = False  # so slow that a CPU runs a few steps only
 
 
 def ladder() -> tuple[Setting, ...]:
-    """From the published settings to the default; each changes one part of the one before."""
+    """From the published settings one part after the other is changed; then the default."""
     published, few = Crafter.as_published(BETA), authors(BETA)
     assigned = replace(few, distance=AssignedDistance())
     searching = few.opponent
@@ -62,12 +64,12 @@ def ladder() -> tuple[Setting, ...]:
     carried = replace(assigned, opponent=replace(searching, follow=short, start="previous"))
     default, knowing = Crafter(), Crafter(utility=TaskUtility())
     return (
-        Setting("published", published, few, slow=True),
-        Setting("4 products, not 121", few, few, slow=True),
-        Setting("assignment, not critic", assigned, slow=True),
-        Setting("z* carried over, 3 steps", carried, slow=True),
-        Setting("default: pixels, 40 steps", default, default),
-        Setting("default, TaskUtility", knowing, knowing),
+        Setting("published", published, (few,), published=True),
+        Setting("4 products, not 121", few, (few,), published=True),
+        Setting("assignment, not critic", assigned, published=True),
+        Setting("z* carried over, 3 steps", carried, published=True),
+        Setting("default", default, tuple(replace(default, beta=beta) for beta in BETAS)),
+        Setting("with TaskUtility", knowing, tuple(replace(knowing, beta=b) for b in BETAS)),
     )
 
 
@@ -81,39 +83,50 @@ class Column:
     setting: Setting
     work: Work
     timed: Timed
-    quality: Quality | None
+    qualities: Mapping[float, Quality]  # by beta
 
 
 @dataclass(frozen=True, kw_only=True)
 class Craft:
-    """Run the published Crafter and the default on the same photographs; print one table.
+    """Run the published Crafter and the default on the same faces; print what they cost and give.
 
-    The last line says how many times cheaper the default is, and whether it is as good: at most
-    one point more of the faces recognised under the strongest attack, mean AUC at most 0.005 lower.
+    The last line says how many times cheaper the default is, and whether it is as good at one of
+    its betas: at most one point more of the faces recognised under the strongest attack, mean AUC
+    at most 0.005 lower.
     """
 
-    root: Path | None = None  # folder of LFW; None = painted faces, and no quality
+    root: Path | None = None  # folder of LFW; None = painted faces
     bundle: Path = Path("bundles/lfw64")  # folder of networks; decoders in BUNDLE-shadow1, -shadow2
-    quick: bool = False  # 8 faces: under 3 minutes on two cores
-    full: bool = False  # attack now instead of reading results; on a GPU all published steps
-    steps: int | None = None  # published steps to run; None = 3, and all on a GPU with --full
+    quick: bool = False  # 8 faces, not 32
+    full: bool = False  # attack now, do not read results; on a GPU run all published steps
+    steps: int = STEPS  # published steps to run on a CPU, or without --full
     cache: Path | None = Path("runs/crops")  # folder of decoded crops
     results: Path = Path("results")  # of `facecrafter evaluate --published`
-    page: Path | None = None  # docs/performance.md, to write the table into it
+    page: Path | None = None  # docs/performance.md, to write the tables into it
     device: Literal["cpu", "cuda"] = "cpu"  # where to compute
 
     def run(self) -> None:
         """Measure, print, and write."""
-        if self.quick and self.full:
-            raise SettingError("--quick and --full exclude each other: give one of them.")
+        self._refuse()
         scene, offline, images = self._what()
-        columns = [self._column(setting, scene, offline, images) for setting in SETTINGS]
-        told = f"{_head(columns, len(images), images.device)}\n\n{_table(columns)}"
-        fast = [column for column in columns if not column.setting.slow]  # the default is the last
-        verdict = "\n\n".join(_verdict(columns[0], column) for column in reversed(fast))
-        print(f"{told}\n\n{verdict}")
+        columns: list[Column] = []
+        for setting in SETTINGS:
+            print(f"{setting.name} ...", file=sys.stderr, flush=True)
+            columns.append(self._column(setting, scene, offline, images))
+        told = [_head(columns, len(images), images.device), costs(columns), *qualities(columns)]
+        told += reversed([_verdict(columns[0], c) for c in columns if not c.setting.published])
+        print("\n\n".join(told))
         if self.page is not None:
-            fill(self.page, "craft", f"{told}\n\n{verdict}")
+            fill(self.page, {"craft": "\n\n".join(told)})
+
+    def _refuse(self) -> None:
+        Common(device=self.device).torch_device()
+        if self.full and (self.quick or self.root is None):
+            raise SettingError("--full attacks a whole batch of LFW: give --root, and no --quick.")
+        if self.steps < 1:
+            raise SettingError(f"--steps {self.steps}: give 1 or more.")
+        if self.page is not None:
+            blocks(self.page, "craft")
 
     def _what(self) -> tuple[Scene | None, Offline, Images]:
         """Where the faces are from, what the device holds, and the faces."""
@@ -129,68 +142,101 @@ class Craft:
     def _column(
         self, setting: Setting, scene: Scene | None, offline: Offline, images: Images
     ) -> Column:
-        few = None if self.full and images.is_cuda else PUBLISHED_STEPS
-        print(f"{setting.name} ...", file=sys.stderr, flush=True)
+        few = setting.published and not (self.full and images.is_cuda)
         work = work_of(setting.recipe, offline, images)
-        done = timed(setting.recipe, offline, images, (self.steps or few) if setting.slow else None)
-        quality = None
-        if scene is not None:
-            attacks = threats(decoders=len(scene.shadows))
-            if setting.judged is not None:
-                quality = stored(scene, attacks, setting.judged, Store(self.results, Path()))
-            if self.full and done.features is not None:
-                quality = attacked(scene, attacks, done.features)
-        return Column(setting, work, done, quality)
+        done = timed(setting.recipe, offline, images, self.steps if few else None)
+        found: dict[float, Quality] = {}
+        for recipe in setting.judged:
+            if self.full and scene is not None and done.features is not None:
+                released = done.features if recipe == setting.recipe else _all(recipe, scene)
+                found[recipe.beta] = attacked(scene, threats(decoders=len(scene.shadows)), released)
+            elif quality := stored(Store(self.results, Path()), PUBLISHED.scene, recipe):
+                found[recipe.beta] = quality
+        return Column(setting, work, done, found)
+
+
+def _all(recipe: Crafter, scene: Scene) -> Features:
+    """What the recipe releases of all faces."""
+    faces = scene.images(range(len(scene.private_test)))
+    released = timed(recipe, scene.offline(), faces).features
+    assert released is not None
+    return released
 
 
 def _head(columns: Sequence[Column], faces: int, device: torch.device) -> str:
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    slow = [column for column in columns if column.timed.ran < column.setting.recipe.steps]
+    some = [c for c in columns if c.timed.ran < c.setting.recipe.steps]
     multiplied = "".join(
-        f" Of the {column.setting.recipe.steps} steps of `{column.setting.name}` "
-        f"{column.timed.ran} were run, and multiplied."
-        for column in slow
+        f" Of the {c.setting.recipe.steps} steps of `{c.setting.name}` {c.timed.ran} were run, and "
+        "multiplied."
+        for c in some
     )
     return (
         f"{faces} faces at a time, {where}, {torch.get_num_threads()} threads, torch "
-        f"{torch.__version__}. All figures are per face.{multiplied}"
+        f"{torch.__version__}. Passes, operations and seconds are per face.{multiplied}"
     )
 
 
-def _table(columns: Sequence[Column]) -> str:
+def costs(columns: Sequence[Column]) -> str:
+    """What each setting costs, as Markdown."""
     names = sorted({name for column in columns for name in column.work.passes})
-    rows = [
-        [f"passes, {name}", *(_count(c.work.passes.get(name)) for c in columns)] for name in names
-    ]
+    rows = [[f"passes, {n}", *(_count(c.work.passes.get(n)) for c in columns)] for n in names]
     rows.append(["operations, 10^9", *(f"{c.work.operations / 1e9:,.1f}" for c in columns)])
-    rows.append(["seconds", *(f"{c.timed.seconds:,.3g}" for c in columns)])
+    rows.append(["seconds", *(seconds(c.timed.seconds) for c in columns)])
     rows.append(["peak memory of the batch, MiB", *(_count(c.timed.mebibytes) for c in columns)])
-    if any(column.quality for column in columns):
-        attacks = next(list(c.quality.eval_acc) for c in columns if c.quality)
-        rows += [
-            [f"Eval Acc, {name}", *(_acc(c.quality, name) for c in columns)] for name in attacks
+    return markdown(["", *(column.setting.name for column in columns)], rows)
+
+
+def qualities(columns: Sequence[Column]) -> list[str]:
+    """What each setting gives, as Markdown; nothing where nothing was measured."""
+    found = [(c, beta, one) for c in columns for beta, one in c.qualities.items()]
+    if not found:
+        return []
+    attacks = list(found[0][2].eval_acc)
+    goal = next(iter(columns[0].qualities.values()), None)
+    rows = [
+        [
+            column.setting.name,
+            f"{beta:g}",
+            *(f"{100 * one.eval_acc[name]:.1f} %" for name in attacks),
+            f"{one.l_u:.3f}",
+            f"{one.auc:.3f}",
+            "" if goal is None else "yes" if as_good(one, goal) else "no",
+            one.source,
         ]
-        rows.append(["L_u", *(f"{c.quality.l_u:.3f}" if c.quality else "" for c in columns)])
-        rows.append(["mean AUC", *(f"{c.quality.auc:.3f}" if c.quality else "" for c in columns)])
-    return table(["", *(column.setting.name for column in columns)], rows)
+        for column, beta, one in found
+    ]
+    heads = [*(f"Eval Acc, {name}" for name in attacks), "L_u", "mean AUC", "as good", "measured"]
+    told = (
+        f"On the {FEW} faces of `{PUBLISHED.scene}`, seed 0. The quality of `published` is that of "
+        "its series by 4 products. `as good`: Eval Acc of the strongest attack at most "
+        f"{100 * MORE_RECOGNISED:g} point above that of `published`, mean AUC at most "
+        f"{LESS_USEFUL:g} below; one face is {100 / FEW:.1f} points."
+    )
+    return [markdown(["setting", "beta", *heads], rows), told]
 
 
 def _verdict(published: Column, ours: Column) -> str:
     times = published.timed.seconds / ours.timed.seconds
-    if published.quality is None or ours.quality is None:
-        answer = "no (not measured: give --root, and run `facecrafter evaluate --published` first)"
+    goal = next(iter(published.qualities.values()), None)
+    good = [beta for beta, one in ours.qualities.items() if goal is not None and as_good(one, goal)]
+    if goal is None or not ours.qualities:
+        answer = "no (not measured: `facecrafter evaluate --published` first)"
+    elif good:
+        answer = f"yes (beta {good[0]:g} of the {len(ours.qualities)} tried)"
     else:
-        answer = "yes" if as_good(ours.quality, published.quality) else "no"
-    name = "" if ours.setting.recipe == Crafter() else f" ({ours.setting.name})"
+        answer = "no"
+    name = "" if ours.setting.name == "default" else f", {ours.setting.name}"
     return f"speed-up{name}: {times:,.0f} x at equal-or-better quality: {answer}"
+
+
+def seconds(number: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _count(number: float | None) -> str:
     return "" if number is None else f"{number:,.0f}"
-
-
-def _acc(quality: Quality | None, name: str) -> str:
-    return "" if quality is None else f"{100 * quality.eval_acc[name]:.1f} %"
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facecrafter.defences.base import AbstractDefence
-from facecrafter.paper.cells import Cell
+from facecrafter.paper import describe
 from facecrafter.paper.measure import invert, judge
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Store
-from facecrafter.paper.threats import Threat
+from facecrafter.paper.threats import THREATS, Threat
 from facecrafter.paper.work import Work
 from facecrafter.types import Features
 
@@ -25,6 +26,7 @@ class Quality:
     eval_acc: Mapping[str, float]  # by threat, 0 to 1, lower is more private
     l_u: float  # from 0, lower is more useful
     auc: float  # 0 to 1, higher is more useful
+    source: str  # when and with what code it was measured
 
     @property
     def worst(self) -> float:
@@ -40,26 +42,31 @@ def as_good(ours: Quality, theirs: Quality) -> bool:
 
 def attacked(scene: Scene, threats: tuple[Threat, ...], features: Features) -> Quality:
     """Measured now, with fresh attackers. `features`: of all private test faces of the scene."""
-    outcomes: dict[str, Mapping[str, float]] = {}
+    outcomes: dict[str, Mapping[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for threat in threats:
             work = Work(Path(folder) / threat.name)
             faces = invert(threat, 0, scene, features.cpu(), work).value.float() / 255
             outcomes[threat.name] = judge(scene, features.cpu(), faces, Work(Path(folder)))
-    return _quality(outcomes)
+    return _quality(outcomes, "now")
 
 
-def stored(
-    scene: Scene, threats: tuple[Threat, ...], defence: AbstractDefence, store: Store
-) -> Quality | None:
-    """Measured before by `facecrafter evaluate`; None if any of the attacks was not."""
-    cells = {threat.name: Cell(scene.name, defence, threat, 0) for threat in threats}
-    found = {name: store.find(cell.key(scene.digest)) for name, cell in cells.items()}
-    outcomes = {name: record.outcome for name, record in found.items() if record is not None}
-    return _quality(outcomes) if len(outcomes) == len(threats) else None
+def stored(store: Store, scene: str, defence: AbstractDefence) -> Quality | None:
+    """Measured before by `facecrafter evaluate`, seed 0; None if any of the attacks was not."""
+    wanted = describe.of_defence(defence)
+    found = {
+        record.threat["name"]: record
+        for record in store.all()
+        if (record.scene, record.defence, record.seed) == (scene, wanted, 0)
+    }
+    if set(found) < {threat.name for threat in THREATS}:
+        return None
+    commits = sorted({(record.commit or "unknown")[:12] for record in found.values()})
+    outcomes = {name: record.outcome for name, record in found.items()}
+    return _quality(outcomes, f"results, commit {', '.join(commits)}")
 
 
-def _quality(outcomes: Mapping[str, Mapping[str, float]]) -> Quality:
+def _quality(outcomes: Mapping[str, Mapping[str, Any]], source: str) -> Quality:
     any_of_them = next(iter(outcomes.values()))
     recognised = {name: outcome["eval_acc"] for name, outcome in outcomes.items()}
-    return Quality(recognised, any_of_them["l_u"], any_of_them["auc"])
+    return Quality(recognised, any_of_them["l_u"], any_of_them["auc"], source)

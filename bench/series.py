@@ -21,13 +21,13 @@ from facecrafter.data.synthetic import synthetic
 from facecrafter.defences.base import Offline
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.opponents import LatentOpponent
-from facecrafter.errors import FacecrafterError
+from facecrafter.errors import FacecrafterError, SettingError
 from facecrafter.implicit import Lanczos, Neumann, SquaredDistance, implicit_gradient
 from facecrafter.implicit.products import gauss_newton_product
+from facecrafter.paper.report import markdown
 from facecrafter.progress import progress
 from facecrafter.randomness import normal, stream
 from facecrafter.types import Features, Images, Latents, Scores
-from page import table
 
 ROUNDS = 30  # of the power method; ours
 PRODUCTS = (1, 2, 3, 4, 6, 8)
@@ -39,11 +39,13 @@ class Series:
 
     root: Path | None = None  # folder of LFW: its private test faces; None = painted faces
     bundle: Path = Path("bundles/lfw64")  # folder of networks
-    faces: int = 16
+    faces: int = 16  # at most as many as LFW has
     cache: Path | None = Path("runs/crops")  # folder of decoded crops
 
     def run(self) -> None:
         """Measure and print."""
+        if self.faces < 1:
+            raise SettingError(f"--faces {self.faces}: give 1 or more.")
         ready = prepare(self.bundle, torch.device("cpu"))
         offline, images = ready.offline(), self._images(ready.size)
         with torch.no_grad():
@@ -119,7 +121,7 @@ def _compared(
     for count, gradient in zip(PRODUCTS, few, strict=True):
         apart = (gradient - published).flatten(1).norm(dim=1) / size
         lines.append([f"{count}", f"{apart.median().item():.1e}", f"{apart.max().item():.1e}"])
-    return table(["products", "difference, median", "greatest"], lines)
+    return markdown(["products", "difference, median", "greatest"], lines)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -226,7 +227,7 @@ def test_not_finite_features_are_never_written(
     def broken(images: Images) -> torch.Tensor:
         return whole.encode(images) * torch.nan
 
-    wrong = prepared.Prepared(whole.bundle, whole.device, broken, whole.prior)
+    wrong = replace(whole, encode=broken)
     monkeypatch.setattr(protect, "prepare", lambda *_: wrong)
     code, _, err = protected(run, photos, bundle)
     assert code == 3

@@ -60,7 +60,7 @@ def test_a_cell_end_to_end(table: Table, scene: Scene, store: Store, number: int
     assert len(hits) == len(scene.private_test)
     assert hits.count("1") / len(hits) == record.outcome["eval_acc"]
     assert record.wall > 0
-    assert record.versions["bundle"] == scene.bundle.digest
+    assert record.versions["scene"] == scene.digest
 
 
 def test_same_seed_gives_the_same_outcome(table: Table, scene: Scene, tmp_path) -> None:
@@ -130,10 +130,12 @@ def test_other_code_that_releases_the_same_needs_no_new_attack(scene: Scene, sto
     second = measure(Cell("tiny", Rewritten(), threat, 0), scene, store)
     assert (Counted.calls, Fragile.calls) == (4, 2)
     assert {**first.outcome, "seconds": 0} == {**second.outcome, "seconds": 0}
-    assert second.defence["name"] == "Rewritten"
-    assert second.wall > 0
+    assert first.versions["release"] == second.versions["release"]
+    assert first.versions["cell"] != second.versions["cell"]
     measure(Cell("tiny", Rewritten(), threat, 1), scene, store)  # other random numbers
-    assert Fragile.calls == 4
+    measure(Cell("tiny", Noise(3.0), threat, 0), scene, store)  # another release
+    measure(Cell("tiny", Rewritten(), replace(threat, sees="black-box"), 0), scene, store)
+    assert Fragile.calls == 2 + 3 * 2
 
 
 @dataclass(frozen=True)

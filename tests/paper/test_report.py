@@ -54,7 +54,7 @@ def record(name: str, strength: float | None, threat: str, seed: int) -> Record:
         if (name, threat) == ("Plain", "white-box")
         else None,
         commit="a" * 40,
-        versions={"bundle": "b" * 64, "torch": "2"},
+        versions={"scene": "b" * 64, "torch": "2"},
         machine={"cpu": "one", "threads": 1},
         wall=3600.0,
     )
@@ -237,8 +237,8 @@ def test_a_table_that_is_half_measured_renders_and_says_so(table: Table) -> None
 
 
 def test_results_that_do_not_belong_together_are_refused(table: Table) -> None:
-    other = replace(RECORDS[0], seed=7, versions={"bundle": "c" * 64})
-    with pytest.raises(ResultError, match="2 bundles"):
+    other = replace(RECORDS[0], seed=7, versions={"scene": "c" * 64})
+    with pytest.raises(ResultError, match="2 scenes"):
         points([*RECORDS, other])
     with pytest.raises(ResultError, match="two results of"):
         points([*RECORDS, RECORDS[0]])

@@ -104,12 +104,44 @@ def test_a_number_that_is_not_finite_is_not_written(store: Store) -> None:
 
 def test_one_record_of_a_cell_is_read_and_none_is_lost(store: Store) -> None:
     first = store.write(KEY, RECORD)
-    other = replace(RECORD, seed=1)
-    store.write("e" * 20, other)
+    others = [
+        replace(RECORD, seed=1),
+        replace(RECORD, defence={"name": "Plain", "strength": 2}),
+        replace(RECORD, threat={"name": "hybrid"}),
+        replace(RECORD, scene="tiny-4"),
+    ]
+    for number, other in enumerate(others):
+        store.write(f"{number}" * 20, other)
     newer = replace(RECORD, outcome={**RECORD.outcome, "auc": 0.6})  # by other code
     store.write("f" * 20, newer)
-    assert sorted((one.seed, one.outcome["auc"]) for one in store.all()) == [(0, 0.6), (1, 0.5)]
+    assert not first.exists()
     assert read(store.folder / REPLACED / first.name) == RECORD
+    kept = store.all()
+    assert len(kept) == 1 + len(others)
+    assert all(record in kept for record in (newer, *others))
+
+
+def test_two_processes_may_put_the_same_record_aside(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, replacing = store.write(KEY, RECORD), Path.replace
+
+    def too_late(self: Path, target: Path) -> Path:
+        if self == first:
+            self.unlink()  # the other process was here
+        return replacing(self, target)
+
+    monkeypatch.setattr(Path, "replace", too_late)
+    store.write("f" * 20, RECORD)
+    assert store.all() == [RECORD]
+
+
+def test_a_record_that_cannot_be_put_aside_is_named(store: Store) -> None:
+    first = store.write(KEY, RECORD)
+    (store.folder / REPLACED).write_text("a file, not a folder")
+    with pytest.raises(ResultError, match=f"{first.name}.*the new result is written"):
+        store.write("f" * 20, RECORD)
+    assert store.find("f" * 20) == RECORD
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])

@@ -16,6 +16,7 @@ from facecrafter.defences.utility import TaskUtility
 from facecrafter.errors import BundleError
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.prior import Prior
+from facecrafter.models.surrogate import Surrogate
 from facecrafter.paper.threats import threats
 
 AttackName = Literal["white-box", "black-box", "hybrid"]
@@ -33,6 +34,7 @@ class Prepared:
     device: torch.device
     encode: Encode  # Enc
     prior: Prior  # G
+    surrogate: Surrogate | None
 
     @property
     def size(self) -> int:
@@ -49,7 +51,7 @@ class Prepared:
     def offline(self) -> Offline:
         """What a device is given to craft with."""
         bundle = self.bundle
-        return Offline(self.encode, self.prior, bundle.amortiser, bundle.critic, bundle.surrogate)
+        return Offline(self.encode, self.prior, bundle.amortiser, bundle.critic, self.surrogate)
 
     def view(self) -> AttackerView:
         """The strongest basic attacker: the encoder, the prior and a decoder trained beforehand."""
@@ -83,8 +85,9 @@ def image_size(bundle: Bundle) -> int:
 def prepare(folder: Path, device: torch.device) -> Prepared:
     """Load a bundle, checked. Raises `BundleError`."""
     bundle = bundles.load(in_project(folder), device)
-    target = fold_batch_norms(bundle.need("target"))
-    return Prepared(bundle, device, target.encode, fold_batch_norms(bundle.need("prior")))
+    target, prior = fold_batch_norms(bundle.need("target")), fold_batch_norms(bundle.need("prior"))
+    surrogate = None if bundle.surrogate is None else fold_batch_norms(bundle.surrogate)
+    return Prepared(bundle, device, target.encode, prior, surrogate)
 
 
 def in_project(folder: Path) -> Path:

@@ -7,7 +7,7 @@ from torch import Tensor
 from facecrafter.errors import NotProtected
 
 
-def assigned(mine: Tensor, theirs: Tensor) -> Tensor:
+def assign(mine: Tensor, theirs: Tensor) -> Tensor:
     """For each row of `mine` the place of its row of `theirs`, no place twice.
 
     Both are compared flat, by Euclidean distance; `theirs` has as many rows or more. Raises

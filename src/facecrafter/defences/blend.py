@@ -7,7 +7,7 @@ import torch
 from torch import Generator
 from torch.nn.functional import avg_pool2d
 
-from facecrafter.defences.assignment import assigned
+from facecrafter.defences.assignment import assign
 from facecrafter.defences.base import (
     AbstractDefence,
     AbstractProtector,
@@ -61,4 +61,4 @@ class _Blend(AbstractProtector):
 
 def nearest(features: Features, average: Features) -> torch.Tensor:
     """For each feature the average face dealt to it; the sum of distances is least."""
-    return assigned(*(avg_pool2d(some, POOL) for some in (features, average)))
+    return assign(*(avg_pool2d(some, POOL) for some in (features, average)))

@@ -93,7 +93,7 @@ class Crafting:
         """F_X."""
         return self.release()
 
-    @property
+    @cached_property
     def utility(self) -> Scores:
         """L_u."""
         with torch.no_grad():

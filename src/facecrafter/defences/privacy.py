@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool2d
 
-from facecrafter.defences.assignment import assigned
+from facecrafter.defences.assignment import assign
 from facecrafter.defences.base import Offline
 from facecrafter.errors import DataError, SettingError
 from facecrafter.models.critic import Critic
@@ -122,7 +122,7 @@ class AssignedDistance(AbstractDistance):
     def begin(self, offline: Offline, faces: Images, rng: Generator) -> AbstractMeasure:
         average = average_faces(offline, len(faces) * self.choice, child(rng, "average"), faces)
         mine, theirs = (avg_pool2d(some, self.blur) for some in (faces, average))
-        return _AssignedMeasure(average[assigned(mine, theirs)])
+        return _AssignedMeasure(average[assign(mine, theirs)])
 
 
 @dataclass(frozen=True, eq=False)

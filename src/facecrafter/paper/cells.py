@@ -34,25 +34,20 @@ class Cell:
 
     def key(self, digest: str) -> str:
         """SHA-256 of all that the outcome depends on; `digest` is the scene's."""
-        return _hash(code("metrics"), self.interception(digest))
+        attack = _code_of(self.threat.attack)
+        return _hash(code("metrics"), attack, self.deployment(digest), self.threat)
 
     def deployment(self, digest: str) -> str:
         """SHA-256 of what the release depends on: all threats read the same release."""
         return _hash(_code_of(self.defence), self.scene, digest, self.defence, self.seed)
 
-    def interception(self, digest: str) -> str:
-        """SHA-256 of what the attacker sees: no judge is part of it."""
-        attack = self.threat.attack
-        return _hash(_code_of(attack), self.deployment(digest), self.threat)
-
-    def judged(self, digest: str, release: str) -> str:
-        """SHA-256 of what the outcome depends on once there is a release, whatever code made it.
+    def interception(self, digest: str, release: str) -> str:
+        """SHA-256 of what the attacker sees, whatever code made it; no judge is part of it.
 
         `release`: SHA-256 of the released features.
         """
-        attack = self.threat.attack
-        parts = (_code_of(attack), self.scene, digest, self.threat, self.seed, release)
-        return _hash(code("metrics"), *parts)
+        attack = _code_of(self.threat.attack)
+        return _hash(attack, self.scene, digest, release, self.threat, self.seed)
 
     def __str__(self) -> str:
         return f"{self.defence!r} against {self.threat.name}, seed {self.seed}"

@@ -48,18 +48,18 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     found = store.find(key)
     if found is not None:
         return found
-    # kept without the judge in their names: another judge needs no new attack
-    work = store.work / cell.deployment(scene.unjudged)[:16]
-    released = deploy(cell.defence, cell.seed, scene, Work(work))
-    judged = cell.judged(scene.digest, hashlib.sha256(released.value.numpy().tobytes()).hexdigest())
-    earlier = store.judged(judged)
-    if earlier is None:
-        attack = Work(work / cell.interception(scene.unjudged)[:16])
-        outcome, wall = _attacked(cell, scene, released.value, attack, Work(store.work / "floor"))
-    else:  # other code released the same numbers
-        outcome = dict(earlier.outcome)
-        wall = earlier.wall - outcome["seconds"] * len(scene.private_test)
+    # Kept without the judge in their names, and attacks by what they attack: neither another
+    # judge nor other code that releases the same needs a new attack.
+    released = deploy(
+        cell.defence, cell.seed, scene, Work(store.work / cell.deployment(scene.unjudged)[:16])
+    )
+    release = hashlib.sha256(released.value.numpy().tobytes()).hexdigest()
+    attack = Work(store.work / cell.interception(scene.unjudged, release)[:16])
+    faces = invert(cell.threat, cell.seed, scene, released.value, attack)
+    began = perf_counter()
+    outcome = judge(scene, released.value, faces.value.float() / 255, Work(store.work / "floor"))
     outcome["seconds"] = released.seconds / len(scene.private_test)
+    wall = released.seconds + faces.seconds + perf_counter() - began
     record = Record(
         scene=cell.scene,
         defence=describe.of_defence(cell.defence),
@@ -68,26 +68,12 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
         outcome=outcome,
         reported=asdict(cell.reported) if cell.reported else None,
         commit=provenance.commit(),
-        versions=_versions(scene, cell=key, judged=judged),
+        versions={**provenance.versions(), "scene": scene.digest, "release": release, "cell": key},
         machine=provenance.machine(scene.device),
-        wall=released.seconds + wall,
+        wall=wall,
     )
     store.write(key, record)
     return record
-
-
-def _attacked(
-    cell: Cell, scene: Scene, features: Features, work: Work, floor: Work
-) -> tuple[dict[str, Any], float]:
-    """The outcome but for the seconds of crafting, and the seconds of attacking and judging."""
-    faces = invert(cell.threat, cell.seed, scene, features, work)
-    began = perf_counter()
-    outcome = judge(scene, features, faces.value.float() / 255, floor)
-    return outcome, faces.seconds + perf_counter() - began
-
-
-def _versions(scene: Scene, **digests: str) -> dict[str, str]:
-    return {**provenance.versions(), "bundle": scene.bundle.digest, **digests}
 
 
 def deploy(defence: AbstractDefence, seed: int, scene: Scene, work: Work) -> Made:

@@ -202,11 +202,11 @@ def _short(value: Any) -> str:
 
 
 def _refuse_mixture(records: Sequence[Record]) -> None:
-    bundles = sorted({record.versions.get("bundle", "") for record in records})
-    if len(bundles) > 1:
+    scenes = sorted({record.versions.get("scene", "") for record in records})
+    if len(scenes) > 1:
         raise ResultError(
-            f"results of {len(bundles)} bundles ({', '.join(b[:12] for b in bundles)}) are no one "
-            "table: move those of the older bundle away."
+            f"results on {len(scenes)} scenes ({', '.join(s[:12] for s in scenes)}) are no one "
+            "table: other networks, faces or attributes. Move those of the older scene away."
         )
     seen: set[str] = set()
     for record in records:

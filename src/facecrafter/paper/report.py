@@ -101,7 +101,7 @@ def headline(records: Sequence[Record], learnt: Sequence[str] = ()) -> str | Non
         "settings, baselines and attacks are in [docs/results.md](docs/results.md)."
     )
     heads = [f"`{point.label}`: {HEADLINE[name]}" for name, point in chosen.items()]
-    return f"{_markdown([title, 'no defence', *heads], rows)}\n\n{note}\n"
+    return f"{markdown([title, 'no defence', *heads], rows)}\n\n{note}\n"
 
 
 def _nearest(line: Sequence[Point], least: float) -> Point:
@@ -150,7 +150,7 @@ def _main(found: Sequence[Point]) -> str:
         drop = f"{plain[0] - auc.mean:.3f}" if plain else ""
         cells = [_percent(mine[name]["eval_acc"]) if name in mine else "" for name in threats]
         rows.append([label, _spread(auc), drop, *cells])
-    return _markdown(head, rows)
+    return markdown(head, rows)
 
 
 def _likeness(found: Sequence[Point]) -> str:
@@ -168,7 +168,7 @@ def _likeness(found: Sequence[Point]) -> str:
     floor = f"\n\nTwo samples of average faces themselves have {1000 * floors[0]:.3f}." * bool(
         floors
     )
-    return _markdown(head, rows) + floor
+    return markdown(head, rows) + floor
 
 
 def _questions(table: Table, records: Sequence[Record]) -> list[str]:
@@ -186,7 +186,7 @@ def _questions(table: Table, records: Sequence[Record]) -> list[str]:
         "tell what becomes of other questions of the same kind. What it learnt it answers by "
         "itself (its model card says how well), so for the learnt ones no feature need be sent."
     )
-    return ["## Questions learnt and not", told, _markdown(["defence", *heads], rows)]
+    return ["## Questions learnt and not", told, markdown(["defence", *heads], rows)]
 
 
 def _flags(found: Sequence[Point]) -> list[str]:
@@ -226,7 +226,7 @@ def _beside(records: Sequence[Record]) -> str:
     if not rows:
         return "No figure of the paper is entered for these cells."
     head = ["defence", "threat", "measured", "reported", "where", "differs in"]
-    return _markdown(head, rows)
+    return markdown(head, rows)
 
 
 def _comparison(found: Sequence[Point]) -> list[str]:
@@ -264,7 +264,7 @@ def _comparison(found: Sequence[Point]) -> list[str]:
         "Straight between measured points, no defence among them; empty: no point at that AUC. The "
         "AUC is the mean over all attributes, learnt by a surrogate or not."
     )
-    return [_markdown(["defence", "AUC", "Eval Acc", *others], rows), told, verdict]
+    return [markdown(["defence", "AUC", "Eval Acc", *others], rows), told, verdict]
 
 
 def _as_good(point: Point, line: Sequence[Point]) -> Point | None:
@@ -300,7 +300,7 @@ def _run(table: Table, records: Sequence[Record]) -> str:
         f"- {len(records)} cells, {sum(r.wall for r in records) / 3600:.1f} hours of one process",
         f"- machine: {'; '.join(machines)}",
         f"- commit: {', '.join(c[:12] + '+' * c.endswith('+') for c in commits)}",
-        f"- torch {versions.get('torch')}, bundle {versions.get('bundle', '')[:12]}",
+        f"- torch {versions.get('torch')}, scene {versions.get('scene', '')[:12]}",
     ]
     if missing > 0:
         lines.append(f"- **{missing} cells of the table are not measured yet**")
@@ -340,6 +340,7 @@ def _spread(spread: Spread) -> str:
     return f"{spread.mean:.3f} ± {spread.half:.3f}" if spread.count > 1 else f"{spread.mean:.3f}"
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -78,11 +78,7 @@ class Scene:
 
     @cached_property
     def unjudged(self) -> str:
-        """SHA-256 of what a release and an attack on it read: faces, batches, networks.
-
-        Of the bundle only the networks count, not its card and its facts: a better card does not
-        ask for another measurement.
-        """
+        """SHA-256 of what a release and an attack on it read: faces, batches, networks."""
         found = hashlib.sha256(f"{self.name} {self.batch}".encode())
         for rows in self.batches():
             found.update((self.private_test.images(rows) * 255).round().byte().numpy().tobytes())
@@ -94,7 +90,11 @@ class Scene:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of that, of the judge, and of who is who and has which attributes."""
+        """SHA-256 of that, of the judge, and of who is who and has which attributes.
+
+        Of the bundle only the networks count, not its card and its facts: a better card does not
+        ask for another measurement.
+        """
         told = f"{self.unjudged} {self.minimum} {self.private_test.attribute_names}"
         found = hashlib.sha256(told.encode())
         for values in (self.labels, self.private_test.identities, self.private_test.attributes):

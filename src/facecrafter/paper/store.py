@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +12,7 @@ from facecrafter.errors import ResultError
 from facecrafter.headers import HeaderError, read_json
 from facecrafter.paper.files import write_whole
 
-OUTCOME = ("eval_acc", "fsim", "ssim", "auc", "pii", "seconds")  # what every cell measures
+OUTCOME = ("eval_acc", "fsim", "ssim", "auc", "l_u", "pii", "seconds")  # what every cell measures
 
 REPLACED = "replaced"  # folder within that of the results
 
@@ -49,8 +50,8 @@ class Store:
     def write(self, key: str, record: Record) -> Path:
         """Keep a record. Raises `ResultError` and leaves all others alone.
 
-        An earlier one of the same cell moves to the folder `REPLACED`, which nothing reads: a page
-        of results never mixes two versions of the code.
+        An earlier one of the same cell, by other code or another attack of that name, moves to the
+        folder `REPLACED`, which nothing reads: no page holds a cell twice.
         """
         names = (record.scene, record.defence["name"], record.threat["name"], record.seed)
         stem = "_".join(str(name) for name in names)
@@ -66,13 +67,8 @@ class Store:
         write_whole(path, (text + "\n").encode())
         for earlier in self.folder.glob(f"{stem}_*.json"):
             if earlier != path and _same(earlier, record):
-                (self.folder / REPLACED).mkdir(exist_ok=True)
-                earlier.replace(self.folder / REPLACED / earlier.name)
+                _put_aside(earlier)
         return path
-
-    def judged(self, digest: str) -> Record | None:
-        """A record of the same release, attack and judge, whatever code released it."""
-        return next((one for one in self.all() if one.versions.get("judged") == digest), None)
 
     def all(self) -> list[Record]:
         """Every record, in order of file names. Raises `ResultError` that names a bad file."""
@@ -95,13 +91,26 @@ def read(path: Path) -> Record:
 
 
 def _same(file: Path, record: Record) -> bool:
-    """Whether a file holds the same cell."""
+    """Whether a file holds the same cell; another process may have put it aside already."""
     try:
         found = read(file)
     except ResultError:
         return False
-    cells = [(one.scene, one.defence, one.threat, one.seed) for one in (found, record)]
+    cells = [(one.scene, one.defence, one.threat["name"], one.seed) for one in (found, record)]
     return cells[0] == cells[1]
+
+
+def _put_aside(file: Path) -> None:
+    folder = file.with_name(REPLACED)
+    try:
+        folder.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):  # another process was faster
+            file.replace(folder / file.name)
+    except OSError as error:
+        raise ResultError(
+            f"{file.name} holds an earlier result of a cell and could not be moved to {REPLACED} "
+            f"({error.strerror or error}). Move it away; the new result is written."
+        ) from error
 
 
 def _checks(parsed: Mapping[str, Any]) -> list[tuple[str, bool]]:
