@@ -41,6 +41,7 @@ def record(name: str, strength: float | None, threat: str, seed: int) -> Record:
             "fsim": 0.4,
             "ssim": 0.6,
             "auc": auc,
+            "l_u": 0.3,
             "pii": 0.0005,
             "pii_floor": 0.0004,
             "seconds": 1.5,
@@ -226,12 +227,22 @@ def test_page_figure_and_csv_are_written_and_the_same_again(
 def test_a_table_that_is_half_measured_renders_and_says_so(table: Table) -> None:
     plain = record("Plain", None, "white-box", 0)
     whole = [
-        replace(plain, defence=of_defence(cell.defence), threat=of_threat(cell.threat), seed=seed)
+        replace(
+            plain,
+            defence=of_defence(cell.defence),
+            threat=of_threat(cell.threat),
+            seed=seed,
+            versions={"scene": "b" * 64, "cell": cell.key("b" * 64)},
+        )
         for cell in table.cells()
         for seed in (0, 7)  # one that the table has, one that it has not
     ]
-    assert "not measured yet" not in render(table, whole, "figures/tiny.svg")
-    page = render(table, whole[4:], "figures/tiny.svg")
+    page = render(table, whole, "figures/tiny.svg")
+    assert "not measured yet" not in page
+    assert "earlier code" not in page
+    older = replace(whole[-2], versions={"scene": "b" * 64, "cell": "of other code"})
+    page = render(table, [*whole[4:-2], older], "figures/tiny.svg")
+    assert "1 cells were measured by earlier code" in page
     assert "2 cells of the table are not measured yet" in page
     assert "Nothing to compare yet." in page
 

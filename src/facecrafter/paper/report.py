@@ -290,12 +290,7 @@ def _run(table: Table, records: Sequence[Record]) -> str:
         {f"{r.machine.get('cpu')}, {r.machine.get('threads')} thread(s)" for r in records}
     )
     versions = records[0].versions
-    measured = [(record.defence, record.threat, record.seed) for record in records]
-    missing = sum(
-        (describe.of_defence(cell.defence), describe.of_threat(cell.threat), cell.seed)
-        not in measured
-        for cell in table.cells()
-    )
+    missing, earlier = _unmeasured(table, records)
     lines = [
         f"- {len(records)} cells, {sum(r.wall for r in records) / 3600:.1f} hours of one process",
         f"- machine: {'; '.join(machines)}",
@@ -304,7 +299,24 @@ def _run(table: Table, records: Sequence[Record]) -> str:
     ]
     if missing > 0:
         lines.append(f"- **{missing} cells of the table are not measured yet**")
+    if earlier > 0:
+        lines.append(
+            f"- {earlier} cells were measured by earlier code; `facecrafter evaluate` measures anew"
+        )
     return "\n".join(lines)
+
+
+def _unmeasured(table: Table, records: Sequence[Record]) -> tuple[int, int]:
+    """How many cells have no record, and how many one by other code than today's."""
+    missing = earlier = 0
+    for cell in table.cells():
+        told = describe.of_defence(cell.defence), describe.of_threat(cell.threat), cell.seed
+        found = [r for r in records if (r.defence, r.threat, r.seed) == told]
+        missing += not found
+        earlier += any(
+            r.versions.get("cell") != cell.key(r.versions.get("scene", "")) for r in found
+        )
+    return missing, earlier
 
 
 def _threats(found: Sequence[Point]) -> list[str]:
