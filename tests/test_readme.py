@@ -19,12 +19,7 @@ PAGES = [
     PROJECT / "CONTRIBUTING.md",
     *sorted((PROJECT / "docs").glob("*.md")),
 ]
-WRITTEN_LATER = {  # by `facecrafter evaluate` and `bench/scaling.py`
-    "results.md",
-    "published.md",
-    "figures/scaling.svg",
-    "figures/scaling.csv",
-}
+WRITTEN_LATER = {"results.md"}  # by `facecrafter evaluate`
 
 
 def blocks(page: Path) -> list[str]:

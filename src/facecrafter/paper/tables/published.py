@@ -1,6 +1,6 @@
 """The authors' settings in full beside ours, on one minibatch of 32 private test faces.
 
-Measured by `facecrafter evaluate --root LFW --published`, one to three hours on a core: 450 steps
+Measured by `facecrafter evaluate --root LFW --published`, two hours of two cores each: 450 steps
 of 80 steps of inversion and 10 of a critic. Their 120 products of each step are evaluated as the
 same polynomial by 4 (`Lanczos`; tests/defences/test_crafter.py holds the two against each other).
 """
@@ -37,6 +37,7 @@ PUBLISHED = Table(
         *(Crafter(beta) for beta in BETAS),
         *(Crafter(beta, utility=TaskUtility()) for beta in BETAS),
         authors(BETA),
+        authors(0.5),  # paper, VI-B: the least of CelebA; at 4 nothing is hidden here
     ),
     threats=THREATS,
     seeds=(0,),
