@@ -1,10 +1,12 @@
 """PixelOpponent: its best response is known, so each step can be told by formula."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
 
+from facecrafter.defences import opponents
 from facecrafter.defences.crafter import Crafter, Crafting
 from facecrafter.defences.opponents import PixelOpponent
 from helpers import random_images, tiny_offline
@@ -72,6 +74,22 @@ def test_pixel_opponent_balances_privacy_against_beta_times_utility() -> None:
     wanted = near.targets.flatten(1) + beta * images.flatten(1) @ gram
     pixels = torch.linalg.solve(system, wanted.T).T.view_as(images)
     torch.testing.assert_close(features, network.enc(pixels), rtol=0, atol=2e-3)
+
+
+def test_a_batch_in_pieces_is_crafted_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces are for the caches: average faces are still dealt out over the whole batch."""
+    network, images = linear_network(), photographs(5)
+    whole = crafted(Crafter(0.01, 10), network.offline(), images)
+    passed: list[int] = []
+
+    def encode(some: torch.Tensor) -> torch.Tensor:
+        passed.append(len(some))
+        return network.enc(some)
+
+    monkeypatch.setattr(opponents, "PIECE", 2)
+    pieces = crafted(Crafter(0.01, 10), replace(network.offline(), encode=encode), images)
+    torch.testing.assert_close(pieces, whole)
+    assert passed == [2, 2, 1] * 12
 
 
 def test_mixed_precision_crafts_nearly_but_not_quite_the_same() -> None:

@@ -30,6 +30,8 @@ from facecrafter.randomness import normal
 from facecrafter.training.precision import mixed
 from facecrafter.types import Features, Images, Latents, Scores
 
+PIECE = 64  # images in Enc at a time on a CPU: the maps of 512 at once do not fit its caches
+
 
 class AbstractOpponent(abc.ABC):
     """Hyperparameters of a simulated attacker. Subclasses are frozen dataclasses."""
@@ -81,7 +83,7 @@ class _PixelGame(AbstractGame):
         self.recipe, self.offline = recipe, offline
         self.pixels = images.detach().clone().requires_grad_()
         with torch.no_grad():
-            self.raw = offline.encode(images)
+            self.raw = self._encode(self.pixels)
         self.adam = torch.optim.Adam([self.pixels], recipe.rate)
 
     def release(self) -> Callable[[], Features]:
@@ -89,7 +91,7 @@ class _PixelGame(AbstractGame):
 
         def features() -> Features:
             with torch.no_grad():
-                return self.offline.encode(pixels)
+                return self._encode(pixels)
 
         return features
 
@@ -99,13 +101,17 @@ class _PixelGame(AbstractGame):
     def move(self, privacy: Scores, utility: Loss, done: float) -> None:
         with torch.enable_grad():
             with mixed(self.pixels.device, self.recipe.bfloat16):
-                lost = utility(self.offline.encode(self.pixels))
+                lost = utility(self._encode(self.pixels))
             loss = (privacy + lost).sum()
         (self.pixels.grad,) = torch.autograd.grad(loss, self.pixels)
         self.adam.param_groups[0]["lr"] = self.recipe.rate * min(1.0, 2 * (1 - done))
         self.adam.step()
         with torch.no_grad():
             self.pixels.clamp_(0, 1)  # the opponent knows that pixels are
+
+    def _encode(self, images: Images) -> Features:
+        size = PIECE if images.device.type == "cpu" else len(images)
+        return torch.cat([self.offline.encode(piece) for piece in images.split(size)])
 
 
 @dataclass(frozen=True)
