@@ -100,7 +100,7 @@ def test_a_critic_and_a_surrogate_are_counted() -> None:
 
 def test_each_rung_of_the_ladder_changes_one_part() -> None:
     published, few, assigned, carried = (r.recipe for r in craft.ladder() if r.published)
-    assert published == Crafter.as_published(craft.BETA)
+    assert published == Crafter.as_published(craft.AUTHORS_BETAS[0])
     assert isinstance(published.opponent, LatentOpponent)
     assert isinstance(few.opponent, LatentOpponent)
     assert isinstance(carried.opponent, LatentOpponent)
@@ -191,13 +191,13 @@ def test_quality_measured_now_is_that_of_evaluate(
 
 def short_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Quick enough for a test."""
-    slow = replace(paper(2, 1, 4), beta=craft.BETA)
+    slow = replace(paper(2, 1, 4), beta=craft.AUTHORS_BETAS[0])
     fast = Crafter(steps=2)
     monkeypatch.setattr(
         craft,
         "SETTINGS",
         (
-            craft.Setting("published", slow, (slow,), published=True),
+            craft.Setting("published", slow, (slow, replace(slow, beta=0.5)), published=True),
             craft.Setting("default", fast, (fast, replace(fast, beta=1.0))),
         ),
     )
@@ -228,8 +228,25 @@ def quality_of(white: float, auc: float) -> Quality:
 @pytest.mark.parametrize(
     ("qualities", "answer"),
     [
-        ((quality_of(0.2, 0.9), quality_of(0.1, 0.8), quality_of(0.2, 0.9)), "yes (beta 1 of the"),
-        ((quality_of(0.2, 0.9), quality_of(0.3, 0.9), quality_of(0.1, 0.8)), "no"),
+        # published at two betas, the first of which hides nothing, then ours at two
+        (
+            (
+                quality_of(0.9, 0.99),
+                quality_of(0.2, 0.9),
+                quality_of(0.1, 0.8),
+                quality_of(0.2, 0.9),
+            ),
+            "yes (beta 1 of 2 tried against published beta 0.5)",
+        ),
+        (
+            (
+                quality_of(0.9, 0.9),
+                quality_of(0.2, 0.9),
+                quality_of(0.3, 0.9),  # reaches the first, which counts for nothing
+                quality_of(0.1, 0.8),
+            ),
+            "no (none of 2 betas against published beta 0.5)",
+        ),
     ],
 )
 def test_the_last_line_is_the_verdict(

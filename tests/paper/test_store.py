@@ -141,7 +141,18 @@ def test_a_record_that_cannot_be_put_aside_is_named(store: Store) -> None:
     (store.folder / REPLACED).write_text("a file, not a folder")
     with pytest.raises(ResultError, match=f"{first.name}.*the new result is written"):
         store.write("f" * 20, RECORD)
+    (store.folder / REPLACED).unlink()
     assert store.find("f" * 20) == RECORD
+
+
+def test_a_write_that_was_killed_halfway_is_finished_by_the_next_look(store: Store) -> None:
+    first = store.write(KEY, RECORD)
+    torn = first.read_bytes()
+    newer = replace(RECORD, outcome={**RECORD.outcome, "auc": 0.6})
+    store.write("f" * 20, newer)
+    first.write_bytes(torn)  # written the newer one, and killed before this one was put aside
+    assert store.find("f" * 20) == newer
+    assert store.all() == [newer]
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])

@@ -43,9 +43,16 @@ class Store:
     work: Path
 
     def find(self, key: str) -> Record | None:
-        """The record of a cell if it was measured. Raises `ResultError` for a damaged file."""
+        """The record of a cell if it was measured. Raises `ResultError` for a damaged file.
+
+        A `write` that was killed may have left an earlier record beside it: that goes aside.
+        """
         found = sorted(self.folder.glob(f"*_{key[:16]}.json"))
-        return read(found[0]) if found else None
+        if not found:
+            return None
+        record = read(found[0])
+        self._put_earlier_aside(found[0], record)
+        return record
 
     def write(self, key: str, record: Record) -> Path:
         """Keep a record. Raises `ResultError` and leaves all others alone.
@@ -53,9 +60,7 @@ class Store:
         An earlier one of the same cell, by other code or another attack of that name, moves to the
         folder `REPLACED`, which nothing reads: no page holds a cell twice.
         """
-        names = (record.scene, record.defence["name"], record.threat["name"], record.seed)
-        stem = "_".join(str(name) for name in names)
-        path = self.folder / f"{stem}_{key[:16]}.json"
+        path = self.folder / f"{_stem(record)}_{key[:16]}.json"
         parts = {part.name: getattr(record, part.name) for part in fields(record)}
         try:
             text = json.dumps(parts, indent=1, allow_nan=False)
@@ -65,14 +70,17 @@ class Store:
                 "measure that gave it; nothing was written."
             ) from error
         write_whole(path, (text + "\n").encode())
-        for earlier in self.folder.glob(f"{stem}_*.json"):
-            if earlier != path and _same(earlier, record):
-                _put_aside(earlier)
+        self._put_earlier_aside(path, record)
         return path
 
     def all(self) -> list[Record]:
         """Every record, in order of file names. Raises `ResultError` that names a bad file."""
         return [read(path) for path in sorted(self.folder.glob("*.json"))]
+
+    def _put_earlier_aside(self, path: Path, record: Record) -> None:
+        for earlier in self.folder.glob(f"{_stem(record)}_*.json"):
+            if earlier != path and _same(earlier, record):
+                _put_aside(earlier)
 
 
 def read(path: Path) -> Record:
@@ -88,6 +96,11 @@ def read(path: Path) -> Record:
     if wrong:
         raise _foreign(path, f"has a {wrong[0]} of another kind")
     return Record(**parsed)
+
+
+def _stem(record: Record) -> str:
+    names = (record.scene, record.defence["name"], record.threat["name"], record.seed)
+    return "_".join(str(name) for name in names)
 
 
 def _same(file: Path, record: Record) -> bool:
