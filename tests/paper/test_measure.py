@@ -1,5 +1,6 @@
 """One cell, from protecting to judging."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,10 +13,11 @@ from facecrafter.defences.noise import Noise
 from facecrafter.defences.shuffled import Shuffled
 from facecrafter.errors import SettingError
 from facecrafter.models.folding import fold_batch_norms
+from facecrafter.paper import cells
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.measure import deploy, invert, judge, measure
 from facecrafter.paper.scenes import Scene
-from facecrafter.paper.store import OUTCOME, Store
+from facecrafter.paper.store import OUTCOME, TAKEN_OVER, Record, Store
 from facecrafter.paper.threats import Threat
 from facecrafter.paper.tiny import tiny
 from facecrafter.paper.work import Work
@@ -136,6 +138,64 @@ def test_other_code_that_releases_the_same_needs_no_new_attack(scene: Scene, sto
     measure(Cell("tiny", Noise(3.0), threat, 0), scene, store)  # another release
     measure(Cell("tiny", Rewritten(), replace(threat, sees="black-box"), 0), scene, store)
     assert Fragile.calls == 2 + 3 * 2
+
+
+@pytest.fixture
+def checked(
+    scene: Scene, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Callable[[], object]], tuple[Record, Record]]:
+    """Measured, then something done, then measured with a spot check by other code."""
+    cell = Cell("tiny", Counted(), Threat("fragile", Fragile()), 0)
+    three = replace(scene, batch=3)  # batches, of three faces
+
+    def run(between: Callable[[], object]) -> tuple[Record, Record]:
+        Counted.calls, Fragile.calls, Fragile.breaks_at = 0, 0, -1
+        first = measure(cell, three, store)
+        between()
+        Counted.calls, Fragile.calls = 0, 0
+        monkeypatch.setattr(cells, "code", lambda *_, **__: "other code")
+        return first, measure(cell, three, replace(store, spot_check=True))
+
+    return run
+
+
+def test_a_spot_check_makes_two_batches_and_takes_the_others_over(checked) -> None:
+    first, second = checked(lambda: None)
+    assert (Counted.calls, Fragile.calls) == (2, 2)
+    told = "1 of 3 batches of the release, 1 of 3 batches of the attack"
+    assert second.versions[TAKEN_OVER] == told
+    assert TAKEN_OVER not in first.versions
+    assert first.versions["cell"] != second.versions["cell"]
+    assert {**first.outcome, "seconds": 0} == {**second.outcome, "seconds": 0}
+
+
+def test_a_spot_check_takes_nothing_of_code_that_made_something_else(checked, monkeypatch) -> None:
+    plant = "facecrafter.defences.noise.normal"
+    first, second = checked(lambda: monkeypatch.setattr(plant, lambda *s, **_: torch.ones(s)))
+    assert (Counted.calls, Fragile.calls) == (3, 3)
+    assert TAKEN_OVER not in second.versions
+    assert first.versions["release"] != second.versions["release"]
+
+
+def test_a_spot_check_makes_what_earlier_code_did_not_finish(checked, store: Store) -> None:
+    def lose() -> None:
+        for made in store.work.glob("*/*/0001.safetensors"):
+            made.write_bytes(b"torn")
+
+    _, second = checked(lose)
+    assert (Counted.calls, Fragile.calls) == (3, 3)
+    assert TAKEN_OVER not in second.versions
+
+
+def test_without_a_spot_check_other_code_makes_all_anew(
+    scene: Scene, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell("tiny", Counted(), Threat("fragile", Fragile()), 0)
+    Fragile.calls, Fragile.breaks_at = 0, -1
+    measure(cell, scene, store)
+    monkeypatch.setattr(cells, "code", lambda *_, **__: "other code")
+    measure(cell, scene, store)
+    assert (Counted.calls, Fragile.calls) == (4, 4)
 
 
 @dataclass(frozen=True)

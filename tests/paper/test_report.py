@@ -11,7 +11,7 @@ from facecrafter.paper.cells import Table
 from facecrafter.paper.describe import of_defence, of_threat
 from facecrafter.paper.points import ANY, STRONGEST, curve, eval_acc_at, points
 from facecrafter.paper.report import fill_readme, headline, render, write_report
-from facecrafter.paper.store import Record, Store
+from facecrafter.paper.store import TAKEN_OVER, Record, Store
 
 THREATS = ("white-box", "black-box", "hybrid")
 # Eval Acc by threat, and mean AUC
@@ -240,6 +240,8 @@ def test_a_table_that_is_half_measured_renders_and_says_so(table: Table) -> None
     page = render(table, whole, "figures/tiny.svg")
     assert "not measured yet" not in page
     assert "earlier code" not in page
+    checked = replace(whole[0], versions={**whole[0].versions, TAKEN_OVER: "1 of 3 batches"})
+    assert "- 1 cells hold batches that earlier code made" in render(table, [checked], "")
     older = replace(whole[-2], versions={"scene": "b" * 64, "cell": "of other code"})
     page = render(table, [*whole[4:-2], older], "figures/tiny.svg")
     assert "1 cells were measured by earlier code" in page

@@ -39,6 +39,9 @@ class Evaluate(AbstractCommand):
     only: str | None = None  # cells whose description holds this text, such as Crafter or hybrid
     # of the defences and attacks, in place of --seed; None = 0 and 1, and 0 for --published; ours
     seeds: tuple[int, ...] | None = None
+    # after a change of code: of what earlier code made, make the first and the last batch anew; if
+    # both come out the same, bit for bit, take the others over (the page says so)
+    spot_check: bool = False
     processes: int = 1  # cells at a time, one thread each; of no influence on outcomes; ours
     results: Path = Path("results")  # folder of measured cells
     # folder of releases and reconstructions, some GB; may be deleted at any time
@@ -52,7 +55,7 @@ class Evaluate(AbstractCommand):
         bundle, shadows = in_project(self.bundle), shadows_of(self.bundle, self.shadows)
         scene = lfw64_batch if self.published else lfw64
         make = partial(scene, self.root, bundle, shadows, self.cache, device)
-        store = Store(self.results, self.work)
+        store = Store(self.results, self.work, self.spot_check)
         steps: list[Step] = []
         for step in evaluate(self.cells(), make, store, self.processes):
             steps.append(step)

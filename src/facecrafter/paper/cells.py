@@ -37,17 +37,22 @@ class Cell:
         attack = _code_of(self.threat.attack)
         return _hash(code("metrics"), attack, self.deployment(digest), self.threat)
 
-    def deployment(self, digest: str) -> str:
-        """SHA-256 of what the release depends on: all threats read the same release."""
-        return _hash(_code_of(self.defence), self.scene, digest, self.defence, self.seed)
+    def deployment(self, digest: str, any_code: bool = False) -> str:
+        """SHA-256 of what the release depends on: all threats read the same release.
 
-    def interception(self, digest: str, release: str) -> str:
-        """SHA-256 of what the attacker sees, whatever code made it; no judge is part of it.
-
-        `release`: SHA-256 of the released features.
+        `any_code`: the same for whatever code makes it.
         """
-        attack = _code_of(self.threat.attack)
-        return _hash(attack, self.scene, digest, release, self.threat, self.seed)
+        code_of = "" if any_code else _code_of(self.defence)
+        return _hash(code_of, self.scene, digest, self.defence, self.seed)
+
+    def interception(self, digest: str, release: str, any_code: bool = False) -> str:
+        """SHA-256 of what an attack's faces depend on; no judge is part of it.
+
+        `release`: SHA-256 of the released features, whatever code made them. `any_code`: the same
+        for whatever code attacks.
+        """
+        code_of = "" if any_code else _code_of(self.threat.attack)
+        return _hash(code_of, self.scene, digest, release, self.threat, self.seed)
 
     def __str__(self) -> str:
         return f"{self.defence!r} against {self.threat.name}, seed {self.seed}"

@@ -21,9 +21,9 @@ from facecrafter.metrics.utility import mean_auc
 from facecrafter.paper import describe, provenance
 from facecrafter.paper.cells import Cell
 from facecrafter.paper.scenes import PIECE, Scene
-from facecrafter.paper.store import Record, Store
+from facecrafter.paper.store import TAKEN_OVER, Record, Store
 from facecrafter.paper.threats import Threat
-from facecrafter.paper.work import Work
+from facecrafter.paper.work import Piece, Work
 from facecrafter.progress import progress
 from facecrafter.randomness import stream
 from facecrafter.types import Features, Images
@@ -35,6 +35,7 @@ class Made:
 
     value: Tensor  # features, or faces as bytes; on the CPU
     seconds: float
+    earlier: str  # "15 of 17": batches taken over from earlier code; "" for none
 
 
 def measure(cell: Cell, scene: Scene, store: Store) -> Record:
@@ -50,11 +51,9 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
         return found
     # Kept without the judge in their names, and attacks by what they attack: neither another
     # judge nor other code that releases the same needs a new attack.
-    released = deploy(
-        cell.defence, cell.seed, scene, Work(store.work / cell.deployment(scene.unjudged)[:16])
-    )
+    released = deploy(cell.defence, cell.seed, scene, _work(store, cell.deployment, scene.unjudged))
     release = hashlib.sha256(released.value.numpy().tobytes()).hexdigest()
-    attack = Work(store.work / cell.interception(scene.unjudged, release)[:16])
+    attack = _work(store, cell.interception, scene.unjudged, release)
     faces = invert(cell.threat, cell.seed, scene, released.value, attack)
     began = perf_counter()
     outcome = judge(scene, released.value, faces.value.float() / 255, Work(store.work / "floor"))
@@ -68,12 +67,30 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
         outcome=outcome,
         reported=asdict(cell.reported) if cell.reported else None,
         commit=provenance.commit(),
-        versions={**provenance.versions(), "scene": scene.digest, "release": release, "cell": key},
+        versions={
+            **provenance.versions(),
+            "scene": scene.digest,
+            "release": release,
+            "cell": key,
+            **_taken_over(released, faces),
+        },
         machine=provenance.machine(scene.device),
         wall=wall,
     )
     store.write(key, record)
     return record
+
+
+def _work(store: Store, name: Callable[..., str], *parts: str) -> Work:
+    """A folder for what this code makes, within one for what any code makes of the same."""
+    folder = store.work / name(*parts, any_code=True)[:16] / name(*parts)[:16]
+    return Work(folder, store.spot_check)
+
+
+def _taken_over(released: Made, faces: Made) -> dict[str, str]:
+    told = {"release": released.earlier, "attack": faces.earlier}
+    some = [f"{number} batches of the {name}" for name, number in told.items() if number]
+    return {TAKEN_OVER: ", ".join(some)} if some else {}
 
 
 def deploy(defence: AbstractDefence, seed: int, scene: Scene, work: Work) -> Made:
@@ -160,12 +177,14 @@ def _batch_by_batch(
     title: str, scene: Scene, work: Work, make: Callable[[int, NDArray[np.int64]], Tensor]
 ) -> Made:
     """Every batch made or read from `work`, put into the order of the faces."""
-    batches, seconds, pieces = scene.batches(), 0.0, list[Tensor]()
+    batches, pieces = scene.batches(), list[Piece]()
+    work.take_over(len(batches), lambda number: make(number, batches[number]))
     with progress(title, len(scene.private_test)) as advance:
         for number, rows in enumerate(batches):
-            piece = work.piece(number, lambda number=number, rows=rows: make(number, rows))
-            pieces.append(piece.value)
-            seconds += piece.seconds
+            pieces.append(work.piece(number, lambda number=number, rows=rows: make(number, rows)))
             advance(len(rows))
     order = torch.from_numpy(np.argsort(np.concatenate(batches)))
-    return Made(torch.cat(pieces)[order], seconds)
+    value = torch.cat([piece.value for piece in pieces])[order]
+    earlier = sum(piece.earlier for piece in pieces)
+    told = f"{earlier} of {len(pieces)}" if earlier else ""
+    return Made(value, sum(piece.seconds for piece in pieces), told)

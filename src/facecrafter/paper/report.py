@@ -22,7 +22,7 @@ from facecrafter.paper.points import (
     questions,
     seeds,
 )
-from facecrafter.paper.store import Record, Store
+from facecrafter.paper.store import TAKEN_OVER, Record, Store
 
 VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count as one; ours
 SUBJECTS = ("Crafter", "Mended", "Steered")  # whose curves are held against the baselines'
@@ -302,6 +302,12 @@ def _run(table: Table, records: Sequence[Record]) -> str:
     if earlier > 0:
         lines.append(
             f"- {earlier} cells were measured by earlier code; `facecrafter evaluate` measures anew"
+        )
+    taken = sum(TAKEN_OVER in record.versions for record in records)
+    if taken > 0:
+        lines.append(
+            f"- {taken} cells hold batches that earlier code made; of each the first and the last "
+            "came out the same, bit for bit, with the code of the commit (`--spot-check`)"
         )
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ from facecrafter.paper.files import write_whole
 OUTCOME = ("eval_acc", "fsim", "ssim", "auc", "l_u", "pii", "seconds")  # what every cell measures
 
 REPLACED = "replaced"  # folder within that of the results
+TAKEN_OVER = "taken_over"  # among a record's versions: what a spot check took from earlier code
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class Store:
     # releases and reconstructions stay here, so that no new threat crafts again and no new judge
     # attacks again: 67 MB for each release of `LFW64`, 12.6 MB for each attack on it
     work: Path
+    # make of what earlier code released or reconstructed the first and the last batch anew, and
+    # take the others over if both come out the same, bit for bit
+    spot_check: bool = False
 
     def find(self, key: str) -> Record | None:
         """The record of a cell if it was measured. Raises `ResultError` for a damaged file.
