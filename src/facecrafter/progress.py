@@ -26,6 +26,7 @@ class Advance(Protocol):
 
 
 _quiet = False
+_outer: Progress | None = None  # the bar that is shown; work within it gets a line below
 
 
 def be_quiet(quiet: bool = True) -> None:
@@ -50,6 +51,10 @@ def _nothing(done: int = 1, note: str = "") -> None:
 
 
 def _bar(title: str, total: int, start: int) -> Iterator[Advance]:
+    global _outer
+    if _outer is not None:
+        yield from _line(_outer, title, total, start)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -58,13 +63,23 @@ def _bar(title: str, total: int, start: int) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(title, total=total, completed=start, note="")
+    with Progress(*columns, console=Console(stderr=True), transient=True) as _outer:
+        try:
+            yield from _line(_outer, title, total, start)
+        finally:
+            _outer = None
 
-        def advance(done: int = 1, note: str = "") -> None:
-            bars.update(task, advance=done, note=note)
 
+def _line(bars: Progress, title: str, total: int, start: int) -> Iterator[Advance]:
+    task = bars.add_task(title, total=total, completed=start, note="")
+
+    def advance(done: int = 1, note: str = "") -> None:
+        bars.update(task, advance=done, note=note)
+
+    try:
         yield advance
+    finally:
+        bars.remove_task(task)
 
 
 class _Lines:

@@ -8,8 +8,11 @@ import pytest
 import torch
 
 from facecrafter.attacks.base import AbstractAttack, AbstractInverter, AttackerView
+from facecrafter.defences import kept
 from facecrafter.defences.base import AbstractDefence, AbstractProtector, Offline, Release
+from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.noise import Noise
+from facecrafter.defences.opponents import _PixelGame
 from facecrafter.defences.shuffled import Shuffled
 from facecrafter.errors import SettingError
 from facecrafter.models.folding import fold_batch_norms
@@ -229,6 +232,33 @@ def test_an_interrupted_attack_goes_on(scene: Scene, store: Store) -> None:
     measure(cell, scene, store)
     assert Fragile.calls == 3  # one, the broken one, and the broken one again
     assert Counted.calls == 2
+
+
+def test_a_batch_that_was_killed_goes_on_within(
+    scene: Scene, store: Store, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, work = Crafter(steps=4), Work(store.work / "release")
+    whole = deploy(recipe, 0, scene, Work(tmp_path / "whole"))
+    monkeypatch.setattr(kept, "SECONDS", -1.0)
+    moves, move = [], _PixelGame.move
+
+    def count(self: _PixelGame, *told: object) -> None:
+        moves.append(told)
+        if len(moves) == 3:
+            raise KeyboardInterrupt
+        move(self, *told)
+
+    monkeypatch.setattr(_PixelGame, "move", count)
+    with pytest.raises(KeyboardInterrupt):
+        deploy(recipe, 0, scene, work)
+    unfinished = work.unfinished(0)
+    assert unfinished.exists()
+    before = kept.seconds(unfinished)
+    resumed = deploy(recipe, 0, scene, work)
+    assert len(moves) == 3 + 2 + 4  # two batches; of the first one two steps were kept
+    assert torch.equal(resumed.value, whole.value)
+    assert resumed.seconds > before > 0
+    assert not unfinished.exists()
 
 
 def test_a_damaged_piece_is_made_again(scene: Scene, store: Store, table: Table) -> None:

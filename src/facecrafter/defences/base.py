@@ -3,6 +3,7 @@
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import torch
@@ -48,6 +49,9 @@ class Release:
 
 class AbstractProtector(nn.Module, abc.ABC):
     """A fitted defence: images to a release. Authors write `protect`; `forward` keeps the door."""
+
+    # where a protection that may take hours keeps how far it is; of one batch, seed and code
+    folder: Path | None = None
 
     @final
     def forward(self, images: Images, rng: Generator) -> Release:

@@ -20,6 +20,7 @@ from facecrafter.defences.base import (
     Release,
     straight,
 )
+from facecrafter.defences.kept import steps
 from facecrafter.defences.opponents import AbstractOpponent, LatentOpponent, PixelOpponent
 from facecrafter.defences.privacy import AbstractDistance, AssignedDistance, CriticDistance
 from facecrafter.defences.utility import AbstractUtility, FeatureUtility, Loss
@@ -110,13 +111,17 @@ class _Crafter(AbstractProtector):
         return Release(last.features, straight(images))
 
     def craft(self, images: Images, rng: Generator) -> Iterator[Crafting]:
-        """Algorithm 1, step by step: the caller's loop is the place for progress or limits."""
+        """Algorithm 1, step by step: the caller's loop is the place for progress or limits.
+
+        With a `folder` it goes on where an earlier crafting of the same batch was stopped.
+        """
         recipe, rng = self.recipe, child(rng, "crafter")
         game = recipe.opponent.begin(self.offline, images, rng)  # line 1
         lost = recipe.utility.of(self.offline, game.raw)
         seen = game.seen()  # line 3
         measure = recipe.distance.begin(self.offline, seen.detach(), rng)
-        for i in range(recipe.steps):  # line 2
+        states = {"game": game.state(), "measure": measure.state()}
+        for i in steps(self.folder, repr(recipe), states, recipe.steps):  # line 2
             if i > 0:
                 seen = game.seen()  # line 3
             with torch.enable_grad():

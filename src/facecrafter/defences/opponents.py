@@ -28,6 +28,7 @@ from facecrafter.implicit import (
 from facecrafter.inversion import AbstractSearch, Descent, search_from
 from facecrafter.randomness import normal
 from facecrafter.training.precision import mixed
+from facecrafter.training.state import State
 from facecrafter.types import Features, Images, Latents, Scores
 
 PIECE = 64  # images in Enc at a time on a CPU: the maps of 512 at once do not fit its caches
@@ -61,6 +62,10 @@ class AbstractGame(abc.ABC):
         privacy: L_p of each image, a function of what `seen` gave. utility: features to beta L_u.
         done: share of all steps, 0 to below 1.
         """
+
+    @abc.abstractmethod
+    def state(self) -> State:
+        """All that `seen` and `move` change."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,9 @@ class _PixelGame(AbstractGame):
         with torch.no_grad():
             self.pixels.clamp_(0, 1)  # the opponent knows that pixels are
 
+    def state(self) -> State:
+        return State(optimisers={"adam": self.adam}, tensors={"pixels": self.pixels})
+
     def _encode(self, images: Images) -> Features:
         size = PIECE if images.device.type == "cpu" else len(images)
         return torch.cat([self.offline.encode(piece) for piece in images.split(size)])
@@ -150,23 +158,26 @@ class _LatentGame(AbstractGame):
             self.raw = offline.encode(images)
         self.features = self.raw.clone()  # line 1
         self.adam = torch.optim.Adam([self.features], recipe.rate)
-        self.latents: Latents | None = None
+        latents = self.raw.new_zeros(len(images), offline.prior.latent_dim)
+        self.latents: Latents = latents.requires_grad_()  # z*
+        self.searched = False
 
     def release(self) -> Callable[[], Features]:
         features = self.features.detach().clone()
         return lambda: features
 
     def seen(self) -> Images:
-        first = self.latents is None
+        first = not self.searched
         search = self.recipe.begin_with if first else self.recipe.follow
         starts = [self._start(attempt) for attempt in range(self.recipe.restarts if first else 1)]
         found = search_from(starts, search, None, self.offline.explain, self.features)  # line 3
-        self.latents = found.latents.detach().requires_grad_()
+        self.searched = True
+        with torch.no_grad():
+            self.latents.copy_(found.latents)
         with torch.enable_grad():
             return self.offline.prior(self.latents)
 
     def move(self, privacy: Scores, utility: Loss, done: float) -> None:
-        assert self.latents is not None  # `seen` came first
         (slope,) = torch.autograd.grad(privacy.sum(), self.latents)  # line 10
         loss = SquaredDistance(self.offline.explain, self.recipe.scale)
         implicit = implicit_gradient(
@@ -178,11 +189,15 @@ class _LatentGame(AbstractGame):
         self.features.grad = implicit.gradient + lost  # line 12
         self.adam.step()  # line 13
 
+    def state(self) -> State:
+        tensors = {"features": self.features, "latents": self.latents}
+        return State({}, {"adam": self.adam}, tensors, {"rng": self.rng})
+
     def _start(self, attempt: int) -> Latents:
         if attempt == 0 and self.recipe.start == "amortiser" and self.offline.amortiser is not None:
             with torch.no_grad():
                 return self.offline.amortiser(self.features)
-        if self.recipe.start == "previous" and self.latents is not None:
+        if self.recipe.start == "previous" and self.searched:
             return self.latents.detach()
         count, dimensions = len(self.raw), self.offline.prior.latent_dim
         return normal(count, dimensions, rng=self.rng, like=self.raw)

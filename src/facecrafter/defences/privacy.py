@@ -18,6 +18,7 @@ from facecrafter.errors import DataError, SettingError
 from facecrafter.models.critic import Critic
 from facecrafter.randomness import child, normal
 from facecrafter.training.penalty import gradient_penalty
+from facecrafter.training.state import State
 from facecrafter.types import Images, Scores
 
 
@@ -35,6 +36,10 @@ class AbstractMeasure(abc.ABC):
     @abc.abstractmethod
     def of(self, faces: Images) -> Scores:
         """L_p of each face, differentiable in the faces; smaller is more average."""
+
+    def state(self) -> State:
+        """All that `of` changes; nothing, unless a subclass says so."""
+        return State()
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,9 @@ class _CriticMeasure(AbstractMeasure):
         scores = -self.critic(faces)  # line 10
         self.critic.requires_grad_(True)
         return scores
+
+    def state(self) -> State:
+        return State({"critic": self.critic}, {"adam": self.adam}, {}, {"rng": self.rng})
 
     def _train(self, faces: Images) -> None:
         mine, theirs = self._some(faces), self._some(self.average)  # lines 5, 6

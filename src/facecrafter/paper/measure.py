@@ -99,6 +99,7 @@ def deploy(defence: AbstractDefence, seed: int, scene: Scene, work: Work) -> Mad
 
     def protect(number: int, rows: NDArray[np.int64]) -> Features:
         rng = stream(seed, "defence", number)  # of this batch alone, so that a run can go on
+        protector.folder = work.unfinished(number)
         return protector(scene.images(rows), rng).in_order_of_images().detach()
 
     return _batch_by_batch(f"protect, {type(defence).__name__}", scene, work, protect)

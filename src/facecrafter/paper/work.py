@@ -1,5 +1,6 @@
 """Releases and reconstructions, piece by piece on the disk: a killed run goes on where it was."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from safetensors.torch import load as read_tensors
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from facecrafter.defences import kept
 from facecrafter.paper.files import write_whole
 
 
@@ -35,11 +37,17 @@ class Work:
         """The piece of that number: read if it was made, else made and written."""
         done = _read(self._path(number))
         if done is None:
-            began = time.perf_counter()
+            unfinished = self.unfinished(number)
+            before, began = kept.seconds(unfinished), time.perf_counter()
             value = make().contiguous().cpu()
-            done = Piece(value, time.perf_counter() - began)
+            done = Piece(value, before + time.perf_counter() - began)
             self._write(number, done)
+            shutil.rmtree(unfinished, ignore_errors=True)
         return done
+
+    def unfinished(self, number: int) -> Path:
+        """A folder for what is made of a piece so far; gone when the piece is there."""
+        return self.folder / f"{number:04}"
 
     def take_over(self, count: int, make: Callable[[int], Tensor]) -> None:
         """Of `count` pieces make the first and the last; take the others from earlier code.

@@ -9,7 +9,7 @@ threads).
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from facecrafter.pictures import curves, sheet
 from facecrafter.progress import progress
 from facecrafter.randomness import stream
 from facecrafter.training import checkpoints
+from facecrafter.training.state import State
 from facecrafter.types import Images
 
 Losses = dict[str, float]
@@ -44,6 +45,11 @@ class Job:
     history: list[Losses] = field(default_factory=list[Losses])
     written: int = 0  # rows of the history that are on the disk
     seconds: float | None = 0.0  # until the last checkpoint; None: an older one did not say
+
+    @property
+    def state(self) -> State:
+        """What a checkpoint keeps of it."""
+        return State(self.modules, self.optimisers)
 
 
 def run(job: Job, folder: Path | None = None, every: float = 60.0) -> None:
@@ -136,7 +142,7 @@ def _interruptible() -> Generator[Callable[[], bool]]:
 
 
 def _save(job: Job, folder: Path, done: int) -> None:
-    tensors = dict(_tensors(job))
+    tensors = job.state.gather()
     _refuse_broken_weights(job.title, done, tensors)
     folder.mkdir(parents=True, exist_ok=True)
     # before the checkpoint: a row too many is forgotten on resuming, a row too few is not found
@@ -170,35 +176,9 @@ def _resume(job: Job, folder: Path) -> int:
             f"{folder.name} holds a training of another recipe:\n  {said['recipe']}\nnot\n"
             f"  {job.recipe}\nGive another folder, or the first recipe."
         )
-    _load(job, tensors)
+    job.state.scatter(tensors)
     done = int(said["step"])
     job.history[:] = checkpoints.losses_before(folder, done)
     job.written = len(job.history)
     job.seconds = float(said["seconds"]) if "seconds" in said else None
     return done
-
-
-def _tensors(job: Job) -> Iterator[tuple[str, Tensor]]:
-    for name, module in job.modules.items():
-        for key, value in module.state_dict().items():
-            yield f"module/{name}/{key}", value.detach().cpu().contiguous().clone()
-    for name, optimiser in job.optimisers.items():
-        for number, state in optimiser.state_dict()["state"].items():
-            for key, value in state.items():
-                yield f"optimiser/{name}/{number}/{key}", torch.as_tensor(value).cpu().clone()
-
-
-def _load(job: Job, tensors: Mapping[str, Tensor]) -> None:
-    for name, module in job.modules.items():
-        module.load_state_dict(_under(tensors, f"module/{name}/"))
-    for name, optimiser in job.optimisers.items():
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under(tensors, f"optimiser/{name}/").items():
-            number, field_name = key.split("/")
-            state.setdefault(int(number), {})[field_name] = value
-        groups = optimiser.state_dict()["param_groups"]
-        optimiser.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
