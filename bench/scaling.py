@@ -154,8 +154,9 @@ class Scaling:
         head += ["published, here", "times"] * self.published
         told = (
             f"Seconds per image: paper, Table VII; here {SEVENTH} faces at a time, latent space of "
-            f"{LATENTS[-1]:,}, {self.steps} steps run and multiplied. `times`: published here by "
-            "default here."
+            f"{LATENTS[-1]:,}, {self.steps} steps run and multiplied."
+            + " `times`: published here by default here."
+            * self.published
         )
         return f"{markdown(head, lines)}\n\n{told}"
 

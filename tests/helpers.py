@@ -67,9 +67,9 @@ ATTACKS: tuple[AbstractAttack, ...] = (
 
 
 @cache
-def tiny_target() -> ResNet:
+def tiny_target(seed: int = 1) -> ResNet:
     """A ResNet-18 of width 8 with fresh weights: features are 8 x 16 x 16."""
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     return frozen(ResNet(5, 18, (8, 8, 8, 8)))
 
 

@@ -26,7 +26,7 @@ def photographs(numbers: list[int]) -> torch.Tensor:
 
 def remembering(memory: Path | None) -> AbstractProtector:
     """Noise that no two craftings share, remembered."""
-    offline = Offline(lambda images: images * 2, Prior(2, 1, 16))
+    offline = Offline(lambda images: images * 2, Prior(2, 1, SIDE))
     return Remembered(Noise(1.0), memory).fit(offline, secret())
 
 

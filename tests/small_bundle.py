@@ -15,15 +15,15 @@ from helpers import SIZE, tiny_offline, tiny_prior, tiny_target
 QUICK = ("--steps", "2")  # of a Crafter
 
 
-def make_bundle(folder: Path) -> Path:
-    """All parts, untrained."""
+def make_bundle(folder: Path, seed: int = 1) -> Path:
+    """All parts, untrained. `seed`: of the target's weights."""
     offline = tiny_offline()
     assert offline.amortiser is not None
     assert offline.critic is not None
     assert offline.surrogate is not None
     torch.manual_seed(5)
     parts = {
-        "target": tiny_target(),
+        "target": tiny_target(seed),
         "prior": tiny_prior(),
         "amortiser": offline.amortiser,
         "critic": offline.critic,
@@ -31,9 +31,8 @@ def make_bundle(folder: Path) -> Path:
         "decoder": Decoder(8, 16, SIZE, 24),
         "judge": Judge(3, 18, (8, 8, 8, 8)),
     }
-    same = {"different_95": 0.5, "same_05": 0.9}
     facts = {
-        "verification": same,
+        "verification": {"different_95": 0.5, "same_05": 0.9},
         "size": SIZE,
         "attribute_names": [f"Attribute {i}" for i in range(5)],
     }

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,44 @@ def test_missing_files_are_named(run: Run, bundle: Path, words: list[str], told:
     assert code == 1
     assert told in err
     assert err.count("\n") <= 2
+
+
+def test_a_folder_that_is_not_there_is_no_unreadable_photograph(run: Run, bundle: Path) -> None:
+    code, _, err = run("protect", "holiday", "--bundle", bundle)
+    assert code == 1
+    assert "there is no 'holiday'" in err
+    assert "cannot be read as a photograph" not in err
+
+
+def test_a_place_that_cannot_be_written_is_named_with_a_fitting_hint(
+    run: Run, photos: Path, bundle: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    for out in ("/", tmp_path / "taken" / "features.safetensors"):
+        code, _, err = protected(run, photos, bundle, "--out", out)
+        assert code == 1
+        assert str(out) in err
+        assert "another place" in err
+        assert "Free some space" not in err
+
+
+def test_what_was_released_before_is_told(run: Run, photos: Path, bundle: Path) -> None:
+    _, out, _ = protected(run, photos, bundle, "--memory", "memory.db")
+    assert "released before" not in out
+    _, out, _ = protected(run, photos, bundle, "--memory", "memory.db", "--beta", "0.5")
+    assert "4 of them had been released before" in out
+    other = make_bundle(Path("other"), seed=2)
+    code, out, err = protected(run, photos, other, "--memory", "memory.db")
+    assert code == 3
+    assert "another encoder" in err
+
+
+def test_more_than_a_receiver_takes_is_told(
+    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "A receiver takes" not in protected(run, photos, bundle)[1]
+    monkeypatch.setattr(wire, "Limits", partial(wire.Limits, most_images=3))
+    assert "A receiver takes 3 in a message" in protected(run, photos, bundle)[1]
 
 
 def test_a_missing_bundle_is_named(run: Run, photos: Path) -> None:

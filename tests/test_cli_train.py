@@ -13,7 +13,7 @@ from torch import Generator
 
 from command_line import Run
 from facecrafter.bundle import load
-from facecrafter.commands import assemble, networks
+from facecrafter.commands import assemble, networks, prepared
 from facecrafter.commands.card import card as model_card
 from facecrafter.commands.figures import utility
 from facecrafter.data.synthetic import synthetic_splits
@@ -38,6 +38,12 @@ PARTS = (
     ("train", "surrogate", *DATA, *SURROGATE, "--epochs", "1", "--batch", "8"),
     ("train", "judge", *DATA, *WIDTHS, *JUDGE, "--epochs", "1", "--batch", "2"),
 )
+
+
+@pytest.fixture(autouse=True)
+def _no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network is taken from the checkout that is tested."""
+    monkeypatch.setattr(prepared, "PROJECT", tmp_path / "project")
 
 
 def test_every_part_trains_and_the_bundle_protects(run: Run, photos: Path) -> None:
@@ -65,8 +71,9 @@ def test_every_part_trains_and_the_bundle_protects(run: Run, photos: Path) -> No
     assert len(commands) == len(PARTS)
     for command in commands:  # the very same recipes: nothing is trained again, nor refused
         data = () if "amortiser" in command else DATA[2:]
-        code, _, err = run(*command.split(), *data)
+        code, out, err = run(*command.split(), *data)
         assert code == 0, err
+        assert out.startswith("trained already, no step was left; ")
     stored = json.loads(Path("bundles/small/config.json").read_text())
     assert stored["parts"]["target"]["dtype"] == "float16"
     splits = synthetic_splits(0, 8, 4, 64, 2)
@@ -107,7 +114,13 @@ def test_a_card_says_what_is_not_as_one_would_expect() -> None:
         "data": {"name": "lfw", "public": 1, "private_train": 1, "private_test": 1},
         "recipes": {"prior": "PriorTraining(width=32, steps=0, bfloat16=True) seed=7, 24 steps"},
         "seconds": {"prior": 61.4},
-        "figures": {"attributes_scored": 1, "mean_auc": 1, "judge_accuracy": 1, "decoder_ssim": 1},
+        "figures": {
+            "attributes_scored": 1,
+            "mean_auc": 1,
+            "judge_accuracy": 1,
+            "decoder_ssim": 1,
+            "prior_ssim": 0.5,
+        },
     }
     text = model_card("lfw64", facts, {"prior": 1, "decoder": 1})
     flags = "--width 32 --steps 0 --bfloat16 --seed 7"
@@ -145,6 +158,55 @@ def test_another_recipe_in_the_same_folder_is_refused(run: Run) -> None:
     assert "another recipe" in err
 
 
+DECODER = ("train", "decoder", *DATA, "--width", "24", "--epochs", "1", "--batch", "8")
+CRITIC = ("train", "critic", *DATA, "--width", "2", "--steps", "1", "--batch", "4")
+
+
+def test_a_folder_never_gives_the_weights_of_another_training(run: Run) -> None:
+    """Same folder and recipe, but another network, size of images, or colours of them."""
+    assert run(*TARGET)[0] == 0
+    assert run(*TARGET, "--seed", "1", "--out", "runs/other")[0] == 0
+    assert run(*PARTS[1])[0] == 0
+    for first, changed, told in (
+        (DECODER, ("--target", "runs/other"), "the same target"),
+        (DECODER, ("--size", "32"), "the same faces"),
+        (DECODER, ("--size", "32", "--target", "runs/other"), "the same faces and target"),
+        (CRITIC, ("--raw",), "the same faces"),
+    ):
+        code, out, err = run(*first, "--json")
+        assert code == 0, err
+        before = Path(json.loads(out)["out"], checkpoints.NEWEST).read_bytes()
+        code, out, err = run(*first, *changed)
+        assert code == 1
+        assert told in err
+        assert before == Path("runs", first[1], checkpoints.NEWEST).read_bytes()
+
+
+def test_a_finished_training_is_said_to_be_there_already(run: Run) -> None:
+    assert json.loads(run(*TARGET, "--json")[1])["already"] is False
+    assert json.loads(run(*TARGET, "--json")[1])["already"] is True
+    assert run(*TARGET)[1].startswith("trained already")
+
+
+def test_networks_are_found_in_the_project(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default or named, from any folder; one in the working directory comes first."""
+    for number, words in enumerate(PARTS[:2]):
+        place = "target" if number == 0 else "prior"
+        assert run(*words, "--out", tmp_path / "project" / "runs" / place)[0] == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    start = ("--depth", "18", "--start", "runs/target")
+    for words in (*PARTS[2:6], ("train", "judge", *DATA, *WIDTHS, *start, "--batch", "2")):
+        code, _, err = run(*words, *(("--epochs", "1") if "judge" in words else ()))
+        assert code == 0, err
+        assert not Path("runs/target").exists()
+    assert run(*TARGET, "--seed", "1")[0] == 0
+    assert "not from the same target" in run(*DECODER)[2]
+
+
 def test_a_full_disk_while_training_is_one_message(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,13 +228,35 @@ def test_a_full_disk_while_training_is_one_message(
         (("train", "amortiser"), "no whole checkpoint"),
         (("train", "bundle", *DATA), "no whole checkpoint"),
         (("train", "target", *DATA, "--batch", "1000"), "fill a batch"),
+        (("train", "target", *DATA, "--rate", "nan"), "rate=nan of TargetTraining: give"),
+        (("train", "target", *DATA, "--rate", "-1"), "rate=-1.0 of TargetTraining: give"),
+        (("train", "decoder", *DATA, "--batch", "0"), "batch=0 of DecoderTraining: give"),
+        (("train", "amortiser", "--width", "0"), "width=0 of AmortiserTraining: give"),
+        (("train", "judge", *DATA, "--depth", "19"), "depth=19: choose one of"),
     ],
 )
 def test_what_is_missing_is_named(run: Run, words: tuple[str, ...], told: str) -> None:
     code, _, err = run(*words)
     assert code == 1
     assert told in err
+    assert "tyro" not in err
     assert not Path(assemble.TrainBundle.out).exists()
+
+
+@pytest.mark.parametrize("part", ["target", "decoder"])
+def test_a_network_of_no_known_name_is_wrong_usage(run: Run, part: str) -> None:
+    code, _, err = run("train", part, *DATA, "--network", "foo")
+    assert code == 2
+    assert "invalid choice 'foo'" in err
+
+
+def test_a_judge_of_another_shape_than_its_start_is_one_message(run: Run) -> None:
+    assert run(*TARGET)[0] == 0
+    code, _, err = run("train", "judge", *DATA, *JUDGE)
+    assert code == 1
+    assert "start is no ResNet-18 of widths (64, 128, 256, 512)" in err
+    assert "Traceback" not in err
+    assert not Path("runs/judge").exists()
 
 
 def test_weights_that_are_not_finite_are_not_bundled(

@@ -223,7 +223,7 @@ def test_one_feature_that_is_not_finite_is_an_error(search: AbstractSearch) -> N
 
 @pytest.mark.parametrize("kind", [Descent, Momentum])
 @pytest.mark.parametrize(
-    "setting", [{"steps": 0}, {"steps": -3}, {"rate": 0.0}, {"rate": -1.0}, {"rate": float("nan")}]
+    "setting", [{"steps": 0}, {"steps": -3}, {"rate": 0.0}, {"rate": -1.0}, {"rate": float("inf")}]
 )
 def test_settings_out_of_range_are_refused(
     kind: type[Descent] | type[Momentum], setting: dict[str, float]

@@ -118,9 +118,9 @@ def save(
     pinned.write(folder, files, _FILES)
 
 
-def load(folder: Path, device: torch.device | str = "cpu") -> Bundle:
+def load(folder: Path | str, device: torch.device | str = "cpu") -> Bundle:
     """Check and read a bundle. Raises `BundleError`, which names the file and the rule."""
-    found = pinned.look(folder, _FILES)
+    found = pinned.look(Path(folder), _FILES)
     config = from_json("config.json", found.read("config.json"))
     described, facts = config.get("parts"), config.get("facts")
     if not isinstance(described, dict) or not isinstance(facts, dict):

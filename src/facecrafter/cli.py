@@ -1,7 +1,7 @@
 """The command line: `facecrafter demo | train | protect | attack | evaluate | verify`.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 3 nothing was protected, or
-`verify` says at risk; 130 stopped by Ctrl-C.
+`verify` does not say hidden; 130 stopped by Ctrl-C.
 """
 
 import json
@@ -27,7 +27,7 @@ Begin with: facecrafter demo
 
 Every command explains itself: facecrafter protect --help. Defaults say where they are from: the
 paper, the authors' code, or ours. Exit codes: 0 done; 1 an error, explained in one message; 2 wrong
-usage; 3 nothing was protected, or verify says at risk; 130 stopped by Ctrl-C."""
+usage; 3 nothing was protected, or verify does not say hidden; 130 stopped by Ctrl-C."""
 
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]

@@ -97,7 +97,7 @@ def loss_and_slope(
     moving = latents.detach().requires_grad_()
     with torch.enable_grad():
         losses = squared(explain(moving).float() - features)
-    (slope,) = torch.autograd.grad(losses.sum(), moving)
+        (slope,) = torch.autograd.grad(losses.sum(), moving)
     return losses.detach(), slope
 
 
@@ -149,5 +149,6 @@ def _finite(response: Response, search: AbstractSearch) -> Response:
 
 def _positive(search: AbstractSearch, **values: float) -> None:
     for name, value in values.items():
-        if not value > 0:
-            raise SettingError(f"{name}={value} of {type(search).__name__} is not above 0.")
+        if not 0 < value < torch.inf:
+            kind = type(search).__name__
+            raise SettingError(f"{name}={value} of {kind} is not above 0, or not finite.")

@@ -51,8 +51,11 @@ def test_only_plain_sends_the_raw_feature(defence: AbstractDefence) -> None:
         torch.rand(0, 3, 64, 64),
         torch.full((2, 3, 64, 64), float("nan")),
         torch.full((2, 3, 64, 64), 255.0),
+        torch.rand(2, 3, 32, 32),
+        torch.rand(2, 3, 128, 128),
+        torch.rand(2, 3, 64, 48),
     ],
-    ids=["none", "nan", "bytes"],
+    ids=["none", "nan", "bytes", "small", "large", "not square"],
 )
 def test_what_is_no_batch_of_photographs_is_refused(
     defence: AbstractDefence, images: torch.Tensor

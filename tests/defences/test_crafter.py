@@ -315,7 +315,9 @@ def test_weights_that_are_not_numbers_release_nothing(
 
 
 @pytest.mark.parametrize(
-    "setting", [{"beta": -1.0}, {"beta": float("nan")}, {"steps": 0}], ids=repr
+    "setting",
+    [{"beta": -1.0}, {"beta": float("nan")}, {"beta": float("inf")}, {"steps": 0}],
+    ids=repr,
 )
 def test_settings_out_of_range_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=next(iter(setting))):
@@ -323,7 +325,14 @@ def test_settings_out_of_range_are_refused(setting: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"rate": 0.0}, {"rate": float("nan")}, {"scale": 0.0}, {"restarts": 0}]
+    "setting",
+    [
+        {"rate": 0.0},
+        {"rate": float("nan")},
+        {"rate": float("inf")},
+        {"scale": 0.0},
+        {"restarts": 0},
+    ],
 )
 def test_opponents_refuse_settings_out_of_range(setting: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=next(iter(setting))):

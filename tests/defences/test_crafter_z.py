@@ -69,7 +69,15 @@ def test_a_batch_of_one_is_too_small_for_the_default_critic() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"beta": -1.0}, {"rate": 0.0}, {"steps": 0}, {"rate": float("nan")}], ids=repr
+    "setting",
+    [
+        {"beta": -1.0},
+        {"beta": float("inf")},
+        {"rate": 0.0},
+        {"rate": float("nan")},
+        {"steps": 0},
+    ],
+    ids=repr,
 )
 def test_settings_out_of_range_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=next(iter(setting))):

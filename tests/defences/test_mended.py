@@ -80,7 +80,7 @@ def test_each_feature_is_mended_towards_its_own_photograph() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"keep": -0.1}, {"keep": float("nan")}, {"steps": 0}, {"rate": 0.0}], ids=repr
+    "setting", [{"keep": -0.1}, {"keep": float("inf")}, {"steps": 0}, {"rate": 0.0}], ids=repr
 )
 def test_settings_out_of_range_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=next(iter(setting))):

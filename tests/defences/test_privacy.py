@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import wasserstein_distance_nd
 
 from facecrafter.defences.base import Offline
+from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.privacy import (
     AbstractDistance,
     AssignedDistance,
@@ -19,7 +20,7 @@ from facecrafter.defences.privacy import (
 from facecrafter.errors import DataError, SettingError
 from facecrafter.randomness import child, stream
 from facecrafter.types import Images
-from helpers import tiny_prior
+from helpers import random_images, tiny_offline, tiny_prior
 from linear_networks import LinearCritic, linear_network, photographs
 
 IMAGES = 4
@@ -110,6 +111,12 @@ def test_distance_is_differentiable_and_of_each_face_alone() -> None:
 def test_assigned_distance_refuses_settings_out_of_range(setting: dict[str, Any]) -> None:
     with pytest.raises(SettingError):
         AssignedDistance(**setting)
+
+
+def test_faces_too_small_to_be_blurred_are_refused() -> None:
+    crafter = Crafter(steps=1, distance=AssignedDistance(blur=65))
+    with pytest.raises(SettingError, match=r"blur=65.*64 pixels"):
+        crafter.fit(tiny_offline(), stream(0))(random_images(), stream(0))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ from facecrafter.defences.plain import Plain
 from facecrafter.defences.remembered import Remembered
 from facecrafter.defences.shuffled import Shuffled
 from facecrafter.errors import NotProtected
+from facecrafter.models.prior import Prior
 from facecrafter.randomness import secret, stream
+from facecrafter.types import Features, Images
 from remembering import client, client_on_a_full_disk, digest, photographs, remembering
 
 ROUNDS = 6
@@ -338,6 +340,45 @@ def test_nobody_else_may_read_the_memory(memory: Path) -> None:
     finally:
         os.umask(old)
     assert modes == dict.fromkeys(("memory", "memory-wal", "memory-shm"), "0o600")
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [lambda images: images * 2.02, lambda images: images[:, :2] * 2],
+    ids=["other weights", "another shape"],
+)
+def test_the_memory_of_another_encoder_is_refused(
+    memory: Path, encode: Callable[[Images], Features]
+) -> None:
+    images = photographs([1, 2])
+    before = remembering(memory)(images, secret()).features
+    other = Remembered(Noise(1.0), memory).fit(Offline(encode, Prior(2, 1, 8)), secret())
+    with pytest.raises(NotProtected, match=r"another encoder.*memory of its own"):
+        other(photographs([1, 3]), secret())
+    assert torch.equal(remembering(memory)(images, secret()).features, before)
+
+
+def test_a_memory_that_does_not_say_whose_it_is_releases_nothing(memory: Path) -> None:
+    remembering(memory)(photographs([1]), secret())
+    with sqlite3.connect(memory) as database:
+        database.execute("UPDATE encoder SET probe = ?", (b"damaged",))
+    with pytest.raises(NotProtected, match="cannot be used"):
+        remembering(memory)(photographs([1]), secret())
+
+
+def test_rounding_on_another_machine_is_the_same_encoder(memory: Path) -> None:
+    before = remembering(memory)(photographs([1]), secret()).features
+    offline = Offline(lambda images: images * 2.0000005, Prior(2, 1, 8))
+    other = Remembered(Noise(1.0), memory).fit(offline, secret())
+    assert torch.equal(other(photographs([1]), secret()).features, before)
+
+
+def test_how_many_had_been_released_before_is_told(memory: Path) -> None:
+    protector: Any = remembering(memory)
+    protector(photographs([1, 2, 1]), secret())
+    assert protector.kept == 1
+    protector(photographs([2, 3]), secret())
+    assert protector.kept == 2
 
 
 def test_the_memory_holds_neither_image_nor_raw_feature_nor_an_unkeyed_hash(memory: Path) -> None:

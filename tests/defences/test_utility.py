@@ -63,6 +63,6 @@ def test_a_surrogate_has_to_be_there() -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    for wrong in (-0.1, float("nan")):
+    for wrong in (-0.1, float("nan"), float("inf")):
         with pytest.raises(SettingError, match="features"):
             TaskUtility(wrong)

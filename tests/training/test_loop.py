@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,60 @@ def test_another_recipe_is_refused_and_its_checkpoint_kept(tmp_path):
     with pytest.raises(SettingError, match="another recipe:\n  recipe\nnot\n  other"):
         run(job(recipe="other"), tmp_path)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_other_faces_or_networks_are_refused_and_named(tmp_path):
+    first = resting(0, 0)
+    run(first, tmp_path)
+    before = (tmp_path / "checkpoint.safetensors").read_bytes()
+    for one, other, told in ((1, 0, "net"), (0, 1, "start"), (1, 1, "net and start")):
+        with pytest.raises(SettingError, match=f"not from the same {told}. Give another folder"):
+            run(resting(one, other), tmp_path)
+    with pytest.raises(SettingError, match="not from the same net and start"):
+        run(job(), tmp_path)
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+    again = resting(0, 0)
+    run(again, tmp_path)
+    assert torch.equal(weights(again), weights(first))
+    assert torch.equal(weights(again), weights(whole()))  # it changes no number
+
+
+def resting(one: int, other: int) -> Job:
+    """A training that rests on two networks."""
+    return replace(
+        job(),
+        rests_on={
+            name: {"weight": torch.full((2, 2), float(value))}
+            for name, value in (("net", one), ("start", other))
+        },
+    )
+
+
+def older(folder: Path, *without: str) -> None:
+    """Make the checkpoint one of a version that did not say all that is said today."""
+    tensors, said = checkpoints.read(folder)
+    kept = {key: value for key, value in said.items() if key not in without}
+    checkpoints.write(folder, tensors, kept)
+
+
+def test_an_older_checkpoint_resumes_with_a_warning(tmp_path, caplog):
+    interrupted(tmp_path, 2)
+    older(tmp_path, "rests on")
+    again = resting(0, 0)
+    run(again, tmp_path)
+    assert "does not say which faces and networks" in caplog.text
+    assert torch.equal(weights(again), weights(whole()))
+    with pytest.raises(SettingError, match="not from the same start"):  # from now on it says
+        run(resting(0, 1), tmp_path)
+
+
+def test_an_older_checkpoint_of_another_shape_is_refused(tmp_path):
+    interrupted(tmp_path, 2)
+    older(tmp_path, "rests on")
+    made = job()
+    made.modules["network"][0] = nn.Linear(4, 9)
+    with pytest.raises(SettingError, match="networks of another shape: give another folder"):
+        run(made, tmp_path)
 
 
 def test_a_loss_that_is_not_finite_ends_with_the_checkpoint_intact(tmp_path):

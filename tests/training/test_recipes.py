@@ -1,7 +1,10 @@
 """Every recipe: a few steps on noise, the same for the same seed, exactly resumed."""
 
+import math
 import signal
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,50 +12,83 @@ import pytest
 import torch
 from torch import nn
 
+from facecrafter.data.faces import Faces
 from facecrafter.errors import DataError, SettingError
 from facecrafter.models.decoder import LinearDecoder
+from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.part import frozen
 from facecrafter.models.prior import Prior
-from facecrafter.models.split import ResNet
+from facecrafter.models.split import ResNet, Vgg16
 from facecrafter.training import loop
 from facecrafter.training.amortiser import AmortiserTraining
+from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
 from facecrafter.training.judge import JudgeTraining
 from facecrafter.training.prior import PriorTraining
+from facecrafter.training.surrogate import SurrogateTraining
 from facecrafter.training.target import TargetTraining
 
 NARROW = (4, 6, 8, 10)
 PRIOR = PriorTraining(
     latent_dim=4, width=4, critic_width=4, batch=8, warm_epochs=2, steps=3, critic_steps=2
 )
+AMORTISER = AmortiserTraining(width=4, steps=6, batch=8)
+DECODER = DecoderTraining(width=8, epochs=3, batch=8)
+JUDGE = JudgeTraining(18, NARROW, epochs=3, batch=8)
+SURROGATE = SurrogateTraining((4, 5, 6), epochs=3, batch=8)
+TARGET = TargetTraining(widths=NARROW, epochs=3, batch=8)
 Fit = Callable[..., nn.Module]
+Given = dict[str, Faces | nn.Module]
+FITS: dict[str, Fit] = {  # each recipe as a function of what it may rest on, seed and folder
+    "target": lambda faces, target, prior, **k: TARGET.fit(faces, **k),
+    "prior": lambda faces, target, prior, **k: PRIOR.fit(faces, **k),
+    "judge": lambda faces, target, prior, **k: JUDGE.fit(faces, **k),
+    "amortiser": lambda faces, target, prior, **k: AMORTISER.fit(target.encode, prior, **k),
+    "decoder": lambda faces, target, prior, **k: DECODER.fit(target.encode, faces, **k),
+    "critic": lambda faces, target, prior, **k: CriticTraining(4, 6, 8).fit(prior, faces, **k),
+    "surrogate": lambda faces, target, prior, **k: SURROGATE.fit(target.encode, faces, **k),
+}
+RESTS_ON = [
+    *(("target", "faces"), ("prior", "faces"), ("judge", "faces")),
+    *(("amortiser", "target"), ("amortiser", "prior"), ("critic", "faces"), ("critic", "prior")),
+    *(("decoder", "faces"), ("decoder", "target")),
+    *(("surrogate", "faces"), ("surrogate", "target")),
+]
 
 
 @pytest.fixture(scope="module")
 def target() -> ResNet:
-    torch.manual_seed(0)
+    return a_target(0)
+
+
+def a_target(seed: int) -> ResNet:
+    torch.manual_seed(seed)
     return frozen(ResNet(2, 18, NARROW))
 
 
-@pytest.fixture(scope="module")
-def prior() -> Prior:
-    torch.manual_seed(1)
+def a_prior(seed: int) -> Prior:
+    torch.manual_seed(seed)
     return frozen(Prior(4, 4, 64))
 
 
-@pytest.fixture(params=["target", "prior", "judge", "amortiser", "decoder"])
-def fit(request, faces, target, prior) -> Fit:
+@pytest.fixture(scope="module")
+def given(faces, target) -> Given:
+    """What the trainings here rest on."""
+    return {"faces": faces, "target": target, "prior": a_prior(1)}
+
+
+@pytest.fixture(scope="module")
+def others(faces) -> Given:
+    """The same with one pixel or all weights changed."""
+    pixels = np.array(faces.pixels)
+    pixels[0, 0, 0, 0] ^= 1
+    return {"faces": replace(faces, pixels=pixels), "target": a_target(2), "prior": a_prior(3)}
+
+
+@pytest.fixture(params=FITS)
+def fit(request, given) -> Fit:
     """Each recipe as a function of seed and folder."""
-    amortiser = AmortiserTraining(width=4, steps=6, batch=8)
-    decoder = DecoderTraining(width=8, epochs=3, batch=8)
-    recipes: dict[str, Fit] = {
-        "target": lambda **k: TargetTraining(widths=NARROW, epochs=3, batch=8).fit(faces, **k),
-        "prior": lambda **k: PRIOR.fit(faces, **k),
-        "judge": lambda **k: JudgeTraining(18, NARROW, epochs=3, batch=8).fit(faces, **k),
-        "amortiser": lambda **k: amortiser.fit(target.encode, prior, **k),
-        "decoder": lambda **k: decoder.fit(target.encode, faces, **k),
-    }
-    return recipes[request.param]
+    return partial(FITS[request.param], **given)
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -86,6 +122,34 @@ def test_resumes_to_the_same_weights(fit, tmp_path, monkeypatch):
     with pytest.raises(SettingError, match="another recipe"):
         fit(seed=1, folder=tmp_path)
     assert not same(fit(seed=1), whole)
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+@pytest.mark.parametrize(("recipe", "other"), RESTS_ON)
+def test_other_faces_and_networks_are_refused_in_the_same_folder(
+    recipe, other, given, others, tmp_path
+):
+    first = FITS[recipe](**given, folder=tmp_path)
+    with pytest.raises(SettingError, match=f"not from the same {other}. Give another folder"):
+        FITS[recipe](**{**given, other: others[other]}, folder=tmp_path)
+    assert same(FITS[recipe](**given, folder=tmp_path), first)
+
+
+def test_another_start_of_the_judge_is_refused_in_the_same_folder(faces, target, tmp_path):
+    JUDGE.fit(faces, folder=tmp_path, start=target.state_dict())
+    with pytest.raises(SettingError, match="not from the same start"):
+        JUDGE.fit(faces, folder=tmp_path, start=a_target(2).state_dict())
+    JUDGE.fit(faces, folder=tmp_path, start=target.state_dict())
+
+
+def test_a_network_is_known_by_what_it_was_before_folding(faces, target, tmp_path):
+    """Folded on another device it has other last bits, and is the same network."""
+    folded = fold_batch_norms(target)
+    DECODER.fit(folded.encode, faces, folder=tmp_path, unfolded={"target": target})
+    folded.conv1.weight.data *= 1 + 1e-6
+    DECODER.fit(folded.encode, faces, folder=tmp_path, unfolded={"target": target})
+    with pytest.raises(SettingError, match="not from the same target"):
+        DECODER.fit(folded.encode, faces, folder=tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:Lazy modules")
@@ -139,10 +203,118 @@ def test_a_target_is_built_the_same_for_the_same_seed():
 def test_a_judge_starts_from_the_weights_that_are_given(faces):
     torch.manual_seed(5)
     start = ResNet(9, 18, NARROW).state_dict()
-    still = JudgeTraining(18, NARROW, epochs=1, batch=8, rate=0.0)
+    still = JudgeTraining(18, NARROW, epochs=1, batch=8, rate=1e-20)
     judge = still.fit(faces, start=start)
     assert torch.equal(judge.body.conv1.weight, start["conv1.weight"])
     assert judge.body.fc.out_features == 4  # people, whatever their numbers
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        (ResNet(2, 18, (4, 6, 8, 12)), r"layer4.0.bn1.bias is \(12,\) there and \(10,\) here"),
+        (ResNet(2, 50, NARROW), r"layer1.0.bn3.bias is \(16,\) there and missing here"),
+        (Vgg16(2, 8, 1), r"bn1.bias is missing there and \(4,\) here"),
+    ],
+    ids=["widths", "depth", "VGG-16"],
+)
+def test_a_judge_starts_from_no_network_of_another_shape(faces, start, told):
+    with pytest.raises(SettingError, match=f"no ResNet-18 of widths.*{told}.*Start from a ResNet"):
+        JUDGE.fit(faces, start=start.state_dict())
+
+
+@pytest.mark.parametrize("network", ["convolutional", "linear"])
+def test_a_decoder_that_cannot_make_images_of_the_size_is_refused(target, network):
+    pixels = np.zeros((4, 3, 50, 50), np.uint8)
+    faces = Faces(pixels, np.arange(4), np.zeros((4, 0), np.float32))
+    with pytest.raises(SettingError, match=r"images of (52|64) pixels .* not of 50"):
+        DecoderTraining(network, width=4, epochs=1, batch=2).fit(target.encode, faces)
+
+
+def test_few_faces_are_enough_for_a_sheet(faces, target, tmp_path):
+    DecoderTraining(width=4, epochs=1, batch=2).fit(
+        target.encode, faces.take([0, 1, 2]), folder=tmp_path
+    )
+    assert "samples-000001.png" in files(tmp_path)
+
+
+BAD: dict[type, dict[str, tuple[object, ...]]] = {
+    TargetTraining: {
+        "widths": ((0, 4, 4, 4), (4, 4, 4, -1)),
+        "epochs": (0, -1),
+        "batch": (0, 1),
+        "rate": (0.0, -1.0, math.nan, math.inf),
+        "decay": (-1.0, math.nan),
+    },
+    PriorTraining: {
+        "latent_dim": (0,),
+        "width": (0,),
+        "critic_width": (0,),
+        "critic_steps": (0,),
+        "batch": (0, 1),
+        "warm_epochs": (-1,),
+        "steps": (-1,),
+        "warm_rate": (0.0, math.nan),
+        "rate": (0.0, math.nan),
+        "divergence": (-1.0, math.nan),
+        "penalty": (-1.0, math.nan),
+        "anchor": (-1.0, math.inf),
+    },
+    CriticTraining: {
+        "width": (0,),
+        "steps": (0,),
+        "batch": (0,),
+        "rate": (-1.0, math.nan),
+        "penalty": (math.nan,),
+    },
+    AmortiserTraining: {"width": (0,), "steps": (0,), "batch": (1,), "rate": (math.nan,)},
+    DecoderTraining: {"width": (0,), "epochs": (0,), "batch": (0,), "rate": (math.nan,)},
+    SurrogateTraining: {
+        "widths": ((4, 0, 4),),
+        "epochs": (0,),
+        "batch": (0,),
+        "rate": (math.nan,),
+        "decay": (math.nan,),
+    },
+    JudgeTraining: {
+        "widths": ((4, 4, 0, 4),),
+        "epochs": (0,),
+        "batch": (0,),
+        "rate": (math.nan,),
+        "decay": (-1.0,),
+        "smoothing": (-0.1, 1.1, math.nan),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name", "value"),
+    [
+        pytest.param(recipe, name, value, id=f"{recipe.__name__}-{name}={value}")
+        for recipe, fields in BAD.items()
+        for name, values in fields.items()
+        for value in values
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(recipe, name, value):
+    with pytest.raises(SettingError, match=rf"^{name}=.* of {recipe.__name__}: give"):
+        recipe(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("recipe", "choices"),
+    [(TargetTraining, "resnet18, .*, vgg16"), (DecoderTraining, ".*, linear")],
+)
+def test_a_network_of_no_known_name_is_refused(recipe, choices):
+    made = recipe()
+    object.__setattr__(made, "network", "foo")  # past the types, which only tests check
+    with pytest.raises(SettingError, match=f"network='foo' of .*: choose one of {choices}"):
+        made.__post_init__()
+
+
+def test_a_prior_of_no_training_is_refused():
+    with pytest.raises(SettingError, match="train nothing"):
+        PriorTraining(warm_epochs=0, steps=0)
 
 
 def test_mixed_precision_trains_too(faces):

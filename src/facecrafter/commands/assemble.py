@@ -16,7 +16,13 @@ from facecrafter.bundle import Bundle
 from facecrafter.commands.attack import png
 from facecrafter.commands.card import card, settings
 from facecrafter.commands.common import AbstractCommand, Outcome
-from facecrafter.commands.figures import decoder_ssim, judge_accuracy, utility
+from facecrafter.commands.figures import (
+    amortiser_ssim,
+    decoder_ssim,
+    judge_accuracy,
+    prior_ssim,
+    utility,
+)
 from facecrafter.commands.files import write
 from facecrafter.commands.networks import trained
 from facecrafter.commands.source import From, Source
@@ -116,19 +122,21 @@ def _figures(
     train, test = splits.private_train, splits.private_test
     encode = fold_batch_norms(stored.need("target")).encode
     scored = utility(stored.need("target"), test, device)
-    surrogate = stored.surrogate
-    own = {}
+    surrogate, own = stored.surrogate, dict[str, float]()
+    prior = stored.need("prior")
+    if stored.amortiser is not None:
+        guessed = amortiser_ssim(stored.amortiser, prior, encode, test, device)
+        own["amortiser_ssim"] = round(guessed, 4)
     if surrogate is not None:
         asked = test.only(learnt or test.attribute_names)
         answers = utility(lambda images: surrogate(encode(images)), asked, device)
-        own = {
-            "surrogate_auc": round(answers.mean, 4),
-            "surrogate_attributes_scored": len(answers.by_attribute),
-        }
+        own["surrogate_auc"] = round(answers.mean, 4)
+        own["surrogate_attributes_scored"] = len(answers.by_attribute)
     return {
         "mean_auc": round(scored.mean, 4),
         "attributes_scored": len(scored.by_attribute),
         "judge_accuracy": round(judge_accuracy(stored.need("judge"), train, test, device), 4),
+        "prior_ssim": round(prior_ssim(prior, encode, test, device), 4),
         "decoder_ssim": round(decoder_ssim(stored.need("decoder"), encode, test, device), 4),
         **own,
     }

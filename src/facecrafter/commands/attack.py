@@ -11,7 +11,7 @@ from PIL import Image
 from facecrafter import wire
 from facecrafter.commands.common import AbstractCommand, Outcome
 from facecrafter.commands.files import write
-from facecrafter.commands.prepared import DEFAULT, AttackName, attack, prepare
+from facecrafter.commands.prepared import DEFAULT, AttackName, prepare
 from facecrafter.errors import WireError
 from facecrafter.pictures import sheet
 from facecrafter.types import Features
@@ -41,7 +41,7 @@ class Attack(AbstractCommand):
     def run(self) -> Outcome:
         ready = prepare(self.bundle, self.common.torch_device())
         features = read(self.features, ready.feature_shape())
-        inverter = attack(self.attack).fit(ready.view(), self.common.rng("attack"))
+        inverter = ready.attack(self.attack).fit(ready.view(), self.common.rng("attack"))
         faces = inverter(features.to(ready.device)).detach().cpu()
         width = len(str(len(faces)))
         for i, face in enumerate(faces):

@@ -35,7 +35,13 @@ def card(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
     warm = re.search(r"\bsteps=0\b", facts["recipes"].get("prior", "")) is not None
     started = "start=True" in facts["recipes"].get("judge", "")
     return render(
-        "card.md", name=name, facts=facts, parts=parts, warm_alone=warm, judge_from_target=started
+        "card.md",
+        name=name,
+        facts=facts,
+        parts=parts,
+        warm_alone=warm,
+        judge_from_target=started,
+        assembled=_assembled(name, facts, tuple(sizes)),
     )
 
 
@@ -46,13 +52,25 @@ def command(part: str, facts: Mapping[str, Any]) -> str | None:
         return None
     words = ["facecrafter", "train", part]
     if part != "amortiser":
-        data = facts["data"]["name"]
-        root = [] if data == "synthetic" else ["--root", f"DATA/{data}"]
-        words += ["--data", data, *root, "--size", str(facts["size"])]
+        words += _data(facts)
     for name, value in settings(found[0]).items():
         words += _flag(name, value)
     start = ["--start", "runs/target"] if "start=True" in found[3] else []
     return " ".join([*words, *start, "--seed", found[2]])
+
+
+def _assembled(name: str, facts: Mapping[str, Any], parts: tuple[str, ...]) -> str:
+    """The command line that puts these parts into one bundle."""
+    optional = [part for part in ("amortiser", "critic", "surrogate") if part in parts]
+    folders = [word for part in optional for word in (f"--{part}", f"runs/{part}")]
+    words = ["facecrafter", "train", "bundle", *_data(facts), *folders]
+    return " ".join([*words, "--out", f"bundles/{name}"])
+
+
+def _data(facts: Mapping[str, Any]) -> list[str]:
+    data = facts["data"]["name"]
+    root = [] if data == "synthetic" else ["--root", f"DATA/{data}"]
+    return ["--data", data, *root, "--size", str(facts["size"])]
 
 
 def settings(recipe: str) -> dict[str, Any]:

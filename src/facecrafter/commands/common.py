@@ -16,7 +16,7 @@ from facecrafter.randomness import secret, stream
 OK = 0
 FAILED = 1  # a facecrafter error, or a full disk
 USAGE = 2  # as usual on a command line
-UNSAFE = 3  # nothing was protected, or verify says at risk
+UNSAFE = 3  # nothing was protected, or verify does not say hidden
 INTERRUPTED = 130  # Ctrl-C; 128 + SIGINT, as shells do
 
 
@@ -29,7 +29,8 @@ class Common:
     """Options of every command."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"  # auto = cuda where there is a GPU; ours
-    seed: int | None = None  # of all that is random; None = 0, and for protect a secret one; ours
+    seed: int | None = None  # of all that is random; None = 0, and a secret one
+    # for protect and verify; ours
     json: bool = False  # print one JSON object on standard output, and no progress
     quiet: bool = False  # show no progress
 

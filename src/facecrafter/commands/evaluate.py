@@ -37,7 +37,7 @@ class Evaluate(AbstractCommand):
     # the authors' settings in full on one batch of 32 faces instead of the grid: one to three hours
     published: bool = False
     only: str | None = None  # cells whose description holds this text, such as Crafter or hybrid
-    # of the defences and attacks, in place of --seed; None = 0 and 1, and 0 for --published; ours
+    # several of --seed, of the defences and attacks; None = 0 and 1, and 0 for --published; ours
     seeds: tuple[int, ...] | None = None
     # after a change of code: of what earlier code made, make the first and the last batch anew; if
     # both come out the same, bit for bit, take the others over (the page says so)
@@ -84,7 +84,8 @@ class Evaluate(AbstractCommand):
     def cells(self) -> Sequence[Cell]:
         """Those that were asked for. Raises `SettingError` where there is none."""
         table = self.table()
-        table = replace(table, seeds=self.seeds or table.seeds)
+        one = None if self.common.seed is None else (self.common.seed,)
+        table = replace(table, seeds=self.seeds or one or table.seeds)
         chosen = [cell for cell in table.cells() if self.only is None or self.only in str(cell)]
         if not chosen:
             names = sorted({type(defence).__name__ for defence in table.defences})

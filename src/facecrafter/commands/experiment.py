@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from facecrafter.commands.files import write
-from facecrafter.commands.prepared import ATTACKS, AttackName, Prepared, attack
+from facecrafter.commands.prepared import ATTACKS, AttackName, Prepared
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.plain import Plain
@@ -76,7 +76,7 @@ def _reconstructions(
                 found["deviation"] = (moved / raw.flatten(1).norm(dim=1)).cpu()
                 advance()
             for name in ATTACKS:
-                inverter = attack(name).fit(ready.view(), stream(seed, "demo", name))
+                inverter = ready.attack(name).fit(ready.view(), stream(seed, "demo", name))
                 found[f"{release}/{name}"] = inverter(features).detach().cpu()
                 advance(1, f"{name} on {release} features")
     return found
@@ -93,8 +93,9 @@ def _cached(path: Path) -> dict[str, Tensor] | None:
 def _key(ready: Prepared, images: Images, crafter: Crafter, seed: int) -> str:
     """Names the inputs: photographs, networks, recipes, seed and this very code."""
     digest = hashlib.sha256(images.numpy().tobytes())
-    recipes = [repr(crafter), *(repr(attack(name)) for name in ATTACKS)]
-    made = (ready.bundle.digest, torch.__version__, ready.device.type, code())
+    recipes = [repr(crafter), *(repr(ready.attack(name)) for name in ATTACKS)]
+    networks = [bundle.digest for bundle in (ready.bundle, *ready.shadows)]
+    made = (*networks, torch.__version__, ready.device.type, code())
     for part in (*made, *recipes, str(seed)):
         digest.update(f"{part}\n".encode())
     return digest.hexdigest()[:20]

@@ -1,5 +1,6 @@
 """Reading photographs and writing results, all or nothing."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Sequence
@@ -17,14 +18,20 @@ from facecrafter.progress import progress
 from facecrafter.types import Images
 
 Photos = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PHOTOS")]
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 SHOWN = 20  # unreadable files that an error lists; ours
 
 
 def gather(paths: Sequence[Path]) -> list[Path]:
     """These files, and those in these folders in the order of names.
 
-    Raises `DataError` where there is none.
+    Raises `DataError` where there is none, or where a name is nobody's.
     """
+    absent = [str(path) for path in paths if not path.exists()]
+    if absent:
+        raise DataError(
+            f"there is no {', no '.join(map(repr, absent))}: name photographs or folders."
+        )
     files = [file for path in paths for file in _within(path)]
     if not files:
         raise DataError(
@@ -85,6 +92,8 @@ def write(path: Path, data: bytes) -> None:
     """
     partial: Path | None = None
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")  # mode 0600
         partial = Path(name)
@@ -94,9 +103,10 @@ def write(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
+        hint = "Free some space" if error.errno in _FULL else "Name another place with --out"
         raise ResultError(
-            f"{path.name} cannot be written ({error.strerror}); what was there before is as it "
-            "was. Free some space, or name another place with --out."
+            f"{str(path)!r} cannot be written ({error.strerror}); what was there before is as it "
+            f"was. {hint}."
         ) from error
     finally:
         if partial is not None:

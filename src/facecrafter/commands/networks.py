@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from facecrafter import bundle as bundles
+from facecrafter.commands.prepared import in_project
 from facecrafter.errors import DataError
 from facecrafter.models.part import AbstractPart
 from facecrafter.models.prior import Prior
@@ -25,6 +26,7 @@ class Trained:
 
 def trained(folder: Path, part: str, device: torch.device, size: int = 64) -> Trained:
     """The network of that name. Raises `FacecrafterError` where the folder has none."""
+    folder = in_project(folder)
     if not (folder / MANIFEST).exists():
         network = restore(folder, part, size).to(device)
         return Trained(network, recipe(folder), seconds(folder))

@@ -35,6 +35,7 @@ class Prepared:
     encode: Encode  # Enc
     prior: Prior  # G
     surrogate: Surrogate | None
+    shadows: tuple[Bundle, ...] = ()  # each holds one more decoder, for the attacker
 
     @property
     def size(self) -> int:
@@ -54,14 +55,20 @@ class Prepared:
         return Offline(self.encode, self.prior, bundle.amortiser, bundle.critic, self.surrogate)
 
     def view(self) -> AttackerView:
-        """The strongest basic attacker: the encoder, the prior and a decoder trained beforehand."""
+        """The strongest basic attacker: the encoder, the prior and decoders trained beforehand."""
+        decoders = (bundle.need("decoder") for bundle in (self.bundle, *self.shadows))
         return AttackerView(
             query=self.encode,
             encoder=self.encode,
             prior=self.prior,
             amortiser=self.bundle.amortiser,
-            shadows=(self.bundle.need("decoder"),),
+            shadows=tuple(decoders),
         )
+
+    def attack(self, name: AttackName) -> AbstractAttack:
+        """One of the paper's three basic attacks (Eqs. 2 to 4), with all decoders."""
+        several = threats(decoders=1 + len(self.shadows))
+        return next(threat.attack for threat in several if threat.name == name)
 
 
 def suited(crafter: Crafter, bundle: Bundle, any_task: bool) -> Crafter:
@@ -87,7 +94,8 @@ def prepare(folder: Path, device: torch.device) -> Prepared:
     bundle = bundles.load(in_project(folder), device)
     target, prior = fold_batch_norms(bundle.need("target")), fold_batch_norms(bundle.need("prior"))
     surrogate = None if bundle.surrogate is None else fold_batch_norms(bundle.surrogate)
-    return Prepared(bundle, device, target.encode, prior, surrogate)
+    shadows = tuple(bundles.load(shadow, device) for shadow in shadows_of(folder))
+    return Prepared(bundle, device, target.encode, prior, surrogate, shadows)
 
 
 def in_project(folder: Path) -> Path:
@@ -105,8 +113,3 @@ def shadows_of(bundle: Path, named: Sequence[Path] | None = None) -> tuple[Path,
         return tuple(in_project(folder) for folder in named)
     folder = in_project(bundle)
     return tuple(sorted(folder.parent.glob(f"{folder.name}-shadow*")))
-
-
-def attack(name: AttackName) -> AbstractAttack:
-    """One of the paper's three basic attacks (Eqs. 2 to 4), with the bundle's one decoder."""
-    return next(threat.attack for threat in threats(decoders=1) if threat.name == name)

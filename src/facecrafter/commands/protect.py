@@ -75,10 +75,12 @@ class Protect(AbstractCommand):
         shape = tuple(features.shape[1:])
         return Outcome(
             f"{len(features)} features of {' x '.join(map(str, shape))} are in {self.out}, in an "
-            "order that nobody knows. Only this file need leave the device.",
+            "order that nobody knows. Only this file need leave the device."
+            f"{_remembered(protector.kept)}{_too_many(len(features))}",
             {
                 "out": str(self.out),
                 "photographs": len(features),
+                "remembered": protector.kept,
                 "shape": shape,
                 "utility": type(crafter.utility).__name__,
             },
@@ -139,6 +141,25 @@ def _require_all(features: Tensor, order: Tensor, images: Tensor) -> None:
             f"{len(features)} features for {len(images)} photographs, or one of them twice: "
             "nothing was written. This is a mistake in the program: please report it."
         )
+
+
+def _remembered(kept: int) -> str:
+    if kept == 0:
+        return ""
+    return (
+        f" {kept} of them had been released before and are the same again, whatever the options "
+        "are now."
+    )
+
+
+def _too_many(count: int) -> str:
+    most = wire.Limits().most_images
+    if count <= most:
+        return ""
+    return (
+        f" A receiver takes {most} in a message unless it is told otherwise (wire.Limits): give "
+        "fewer photographs at a time, or raise its limit."
+    )
 
 
 def _each_batch(

@@ -2,7 +2,6 @@
 
 import abc
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from facecrafter.commands.networks import prior_of, target_of
 from facecrafter.commands.source import From, Source
 from facecrafter.data.faces import Splits
 from facecrafter.models.folding import fold_batch_norms
+from facecrafter.training import restore
 from facecrafter.training.amortiser import AmortiserTraining
 from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
@@ -30,26 +30,36 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class _Training(AbstractCommand, abc.ABC):
+    @abc.abstractmethod
+    def train(self, device: torch.device) -> Figures:
+        """Train and measure."""
+
+    def run(self) -> Outcome:
+        out: Path = getattr(self, "out")  # noqa: B009 (each recipe has its own default)
+        began, before = time.monotonic(), restore.recipe(out)
+        figures = self.train(self.common.torch_device())
+        seconds = time.monotonic() - began
+        already = restore.recipe(out) == before  # not one step was left to do
+        did = "trained already, no step was left" if already else f"trained in {seconds:.0f} s"
+        told = ", ".join(f"{name} {value}" for name, value in figures.items())
+        facts = {"out": str(out), "seconds": round(seconds, 1), "already": already, **figures}
+        return Outcome(f"{did}; {told + '; ' if told else ''}the weights are in {out}", facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FromFaces(_Training, abc.ABC):
     source: From = field(default_factory=Source)
 
     @abc.abstractmethod
     def fit(self, splits: Splits, device: torch.device) -> Figures:
-        """Train and measure."""
+        """Train on them and measure."""
 
-    def _outcome(self, out: Path, seconds: float, figures: Mapping[str, Any]) -> Outcome:
-        told = ", ".join(f"{name} {value}" for name, value in figures.items())
-        text = f"trained in {seconds:.0f} s; {told + '; ' if told else ''}the weights are in {out}"
-        return Outcome(text, {"out": str(out), "seconds": round(seconds, 1), **figures})
-
-    def run(self) -> Outcome:
-        began = time.monotonic()
-        figures = self.fit(self.source.splits(), self.common.torch_device())
-        out: Path = getattr(self, "out")  # noqa: B009 (each recipe has its own default)
-        return self._outcome(out, time.monotonic() - began, figures)
+    def train(self, device: torch.device) -> Figures:
+        return self.fit(self.source.splits(), device)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainTarget(_Training):
+class TrainTarget(_FromFaces):
     """Train the cloud's network, Enc and f, on the attributes of public faces.
 
     Ctrl-C leaves a checkpoint; the same command goes on from there, and ends with the same weights
@@ -69,7 +79,7 @@ class TrainTarget(_Training):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainPrior(_Training):
+class TrainPrior(_FromFaces):
     """Train the prior G, a generator of average faces, on public faces (Eq. 12).
 
     A warm start as the decoder of an auto-encoder, then WGAN-GP. The public faces are given the
@@ -89,7 +99,7 @@ class TrainPrior(_Training):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainCritic(_Training):
+class TrainCritic(_FromFaces):
     """Train a critic D between public faces and the faces of a prior.
 
     Crafter with CriticDistance(trained=True) starts from it instead of from a fresh one.
@@ -112,7 +122,7 @@ class TrainCritic(_Training):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainDecoder(_Training):
+class TrainDecoder(_FromFaces):
     """Train Dec, the black-box attacker's decoder, on public faces and their features (Eq. 2).
 
     Example: facecrafter train decoder --data lfw --root DATA/lfw --target runs/target --epochs 15
@@ -125,13 +135,16 @@ class TrainDecoder(_Training):
     )
 
     def fit(self, splits: Splits, device: torch.device) -> Figures:
-        encode = fold_batch_norms(target_of(self.target, device)).encode
-        decoder = self.recipe.fit(encode, splits.public, self.common.number(), self.out, device)
+        target = target_of(self.target, device)
+        encode, seed = fold_batch_norms(target).encode, self.common.number()
+        decoder = self.recipe.fit(
+            encode, splits.public, seed, self.out, device, unfolded={"target": target}
+        )
         return {"ssim": round(decoder_ssim(decoder, encode, splits.private_test, device), 4)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSurrogate(_Training):
+class TrainSurrogate(_FromFaces):
     """Train the surrogate, which tells a device what the cloud's questions are like.
 
     It learns the attributes of public faces from features, as f does, and has nothing of f.
@@ -146,8 +159,11 @@ class TrainSurrogate(_Training):
     )
 
     def fit(self, splits: Splits, device: torch.device) -> Figures:
-        encode = fold_batch_norms(target_of(self.target, device)).encode
-        surrogate = self.recipe.fit(encode, splits.public, self.common.number(), self.out, device)
+        target = target_of(self.target, device)
+        encode, seed = fold_batch_norms(target).encode, self.common.number()
+        surrogate = self.recipe.fit(
+            encode, splits.public, seed, self.out, device, unfolded={"target": target}
+        )
         learnt = self.recipe.attributes or splits.public.attribute_names
         test = splits.private_test.only(learnt)
         own = utility(lambda images: surrogate(encode(images)), test, device)
@@ -155,7 +171,7 @@ class TrainSurrogate(_Training):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainJudge(_Training):
+class TrainJudge(_FromFaces):
     """Train the judge, which measures whether a face is still recognised, on private faces.
 
     Nobody but the measuring sees it. --start takes the body of a target network of the same shape.
@@ -175,7 +191,7 @@ class TrainJudge(_Training):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainAmortiser(AbstractCommand):
+class TrainAmortiser(_Training):
     """Train Amor, a first guess at the latent vector behind a feature (Eq. 37).
 
     It learns from the prior's own faces, so it needs no data.
@@ -190,16 +206,29 @@ class TrainAmortiser(AbstractCommand):
         default_factory=AmortiserTraining
     )
 
-    def run(self) -> Outcome:
-        device, began = self.common.torch_device(), time.monotonic()
-        encode = fold_batch_norms(target_of(self.target, device)).encode
-        prior = fold_batch_norms(prior_of(self.prior, device))
-        self.recipe.fit(encode, prior, self.common.number(), self.out, device)
-        seconds = time.monotonic() - began
-        return Outcome(
-            f"trained in {seconds:.0f} s; the weights are in {self.out}",
-            {"out": str(self.out), "seconds": round(seconds, 1)},
+    def train(self, device: torch.device) -> Figures:
+        target, prior = target_of(self.target, device), prior_of(self.prior, device)
+        self.recipe.fit(
+            fold_batch_norms(target).encode,
+            fold_batch_norms(prior),
+            self.common.number(),
+            self.out,
+            device,
+            unfolded={"target": target, "prior": prior},
         )
+        return {}
+
+
+_Part = (
+    Annotated[TrainTarget, tyro.conf.subcommand("target", prefix_name=False)]
+    | Annotated[TrainPrior, tyro.conf.subcommand("prior", prefix_name=False)]
+    | Annotated[TrainCritic, tyro.conf.subcommand("critic", prefix_name=False)]
+    | Annotated[TrainDecoder, tyro.conf.subcommand("decoder", prefix_name=False)]
+    | Annotated[TrainAmortiser, tyro.conf.subcommand("amortiser", prefix_name=False)]
+    | Annotated[TrainSurrogate, tyro.conf.subcommand("surrogate", prefix_name=False)]
+    | Annotated[TrainJudge, tyro.conf.subcommand("judge", prefix_name=False)]
+    | Annotated[TrainBundle, tyro.conf.subcommand("bundle", prefix_name=False)]
+)
 
 
 @dataclass(frozen=True)
@@ -212,16 +241,8 @@ class Train:
     Example: facecrafter train target --data lfw --root DATA/lfw --out runs/target
     """
 
-    part: (
-        Annotated[TrainTarget, tyro.conf.subcommand("target", prefix_name=False)]
-        | Annotated[TrainPrior, tyro.conf.subcommand("prior", prefix_name=False)]
-        | Annotated[TrainCritic, tyro.conf.subcommand("critic", prefix_name=False)]
-        | Annotated[TrainDecoder, tyro.conf.subcommand("decoder", prefix_name=False)]
-        | Annotated[TrainAmortiser, tyro.conf.subcommand("amortiser", prefix_name=False)]
-        | Annotated[TrainSurrogate, tyro.conf.subcommand("surrogate", prefix_name=False)]
-        | Annotated[TrainJudge, tyro.conf.subcommand("judge", prefix_name=False)]
-        | Annotated[TrainBundle, tyro.conf.subcommand("bundle", prefix_name=False)]
-    )
+    # no name of its own: then a setting that is refused is our error, not tyro's
+    part: Annotated[_Part, tyro.conf.arg(name="")]
 
     @property
     def common(self) -> Common:

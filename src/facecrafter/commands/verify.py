@@ -6,25 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from torch import nn
 
-from facecrafter.bundle import Bundle, load
+from facecrafter.bundle import load
 from facecrafter.commands.common import OK, UNSAFE, AbstractCommand, Outcome, UsageError
 from facecrafter.commands.files import Photos, gather, photographs
 from facecrafter.commands.prepared import DEFAULT, image_size, in_project, shadows_of, suited
-from facecrafter.commands.protect import BATCH, Moved, refuse_guessable
+from facecrafter.commands.protect import Moved, refuse_guessable
 from facecrafter.defences.crafter import Crafter
-from facecrafter.defences.remembered import Remembered
 from facecrafter.errors import NotProtected, NumericalError
-from facecrafter.paper.verify import Verdict, confuses, meaning, thresholds, verify, worst
-from facecrafter.progress import progress
-from facecrafter.randomness import child
-from facecrafter.types import Images
-
-DOUBT = (
-    " The judge of this bundle confuses some people: to it some pairs of two people are more alike "
-    "than some pairs of photographs of one person, so look at the faces yourself."
-)
+from facecrafter.paper.verify import MEANING, STRANGERS, Verdict, threshold, verify, worst
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +22,13 @@ class Verify(AbstractCommand):
     """Protect your photographs, attack the features as an adversary would, and say what is left.
 
     For each photograph the identity similarity and SSIM of the strongest of the white-box,
-    black-box and hybrid attacks, on the plain feature and on the protected one, then one verdict,
-    that of the worst photograph. Where the attacks cannot break even the plain feature, the verdict
-    is "cannot tell". With --memory the features are those that protect releases. The exit code is 0
-    only if all faces are hidden, else 3. Hidden from these attacks is not hidden from every attack.
+    black-box and hybrid attacks, on the plain feature and on the protected one. A photograph is
+    hidden where the same attacks on the features of strangers, who are drawn faces, give a picture
+    that is as alike to it; else it is at risk, or recognisable where the picture would pass for
+    the same person. Where the attacks cannot break even the plain feature, nobody can tell. The
+    last line is the verdict on the worst photograph, and the exit code is 0 only if all are hidden,
+    else 3. With --memory the features are those that protect releases. Hidden from these attacks is
+    not hidden from every attack.
 
     Example: facecrafter verify photos --bundle bundles/lfw64
     """
@@ -44,6 +37,7 @@ class Verify(AbstractCommand):
     bundle: Path = DEFAULT  # folder of networks; ours
     memory: Path | None = None  # SQLite file of what was released before; never send or delete it
     find_faces: bool = False  # cut around the largest face (extra: detect), not the middle
+    strangers: int = STRANGERS  # drawn faces to compare with; ours
     any_task: bool = False  # keep every use alike, though the bundle knows some of the questions
     crafter: Annotated[Crafter, tyro.conf.arg(name="")] = field(default_factory=Crafter)
 
@@ -54,48 +48,53 @@ class Verify(AbstractCommand):
         device = self.common.torch_device()
         bundle = load(in_project(self.bundle), device)
         shadows = [load(folder, device).need("decoder") for folder in shadows_of(self.bundle)]
-        files, limits = gather(self.photos), thresholds(bundle.facts)
+        files, passes = gather(self.photos), threshold(bundle.facts)
         images = photographs(files, image_size(bundle), self.find_faces)
-        crafter = suited(self.crafter, bundle, self.any_task)
-        verdicts = self._verdicts(images, bundle, crafter, shadows)
-        found = worst(verdicts)
+        crafter, rng = suited(self.crafter, bundle, self.any_task), self.common.secret_rng("verify")
+        defence, several = Moved(crafter), self.strangers
+        try:
+            found = verify(images, bundle, defence, rng, shadows, (), self.memory, several)
+        except NumericalError as error:
+            raise NotProtected(f"{error} Nothing can be said of these faces.") from error
         rows = [
             {"photograph": file.name, **asdict(verdict)}
-            for file, verdict in zip(files, verdicts, strict=True)
+            for file, verdict in zip(files, found.verdicts, strict=True)
         ]
-        last = f"Verdict: {found}: {meaning(found, limits)}."
-        text = f"{_table(files, verdicts)}\n\n{last}{DOUBT * confuses(limits)}"
         facts = {
             "utility": type(crafter.utility).__name__,
-            "verdict": found,
-            "judge_confuses": confuses(limits),
+            "verdict": found.overall,
+            "passes": passes,
+            "strangers": several,
             "photographs": rows,
         }
-        return Outcome(text, facts, OK if found == "hidden" else UNSAFE)
+        text = f"{_table(files, found.verdicts, several)}\n\n{self._last(found.verdicts, passes)}"
+        return Outcome(text, facts, OK if found.overall == "hidden" else UNSAFE)
 
-    def _verdicts(
-        self, images: Images, bundle: Bundle, crafter: Crafter, shadows: Sequence[nn.Module]
-    ) -> list[Verdict]:
-        defence = Remembered(Moved(crafter), self.memory)
-        rng, verdicts = self.common.secret_rng("verify"), list[Verdict]()
-        with progress("attacking", len(images)) as advance:
-            for i, batch in enumerate(images.split(BATCH)):
-                own = child(rng, "batch", i)
-                try:
-                    verdicts += verify(batch, bundle, defence, own, shadows).verdicts
-                except NumericalError as error:
-                    raise NotProtected(f"{error} Nothing can be said of these faces.") from error
-                advance(len(batch))
-        return verdicts
+    def _last(self, verdicts: Sequence[Verdict], passes: float) -> str:
+        """The verdict in words, and how far chance goes."""
+        overall = worst(verdicts)
+        some = sum(verdict.level == overall for verdict in verdicts)
+        by_chance = len(verdicts) / (self.strangers + 1)
+        return (
+            f"A similarity of {passes:.2f} passes for one person: one pair of strangers in twenty "
+            f"reaches it. By chance alone {by_chance:.1f} of {len(verdicts)} photographs would "
+            f"stand out from {self.strangers} strangers.\n"
+            f"Verdict: {overall} ({some} of {len(verdicts)}): {MEANING[overall]}."
+        )
 
 
-def _table(files: Sequence[Path], verdicts: Sequence[Verdict]) -> str:
+def _table(files: Sequence[Path], verdicts: Sequence[Verdict], several: int) -> str:
     """Plain -> protected."""
     width = max(len("photograph"), *(len(file.name) for file in files))
-    head = f"{'photograph':<{width}}  {'similarity':<14}  {'SSIM':<14}  strongest   verdict"
+    head = (
+        f"{'photograph':<{width}}  {'similarity':<14}  {'SSIM':<14}  as alike      strongest   "
+        "verdict"
+    )
     rows = [
         f"{file.name:<{width}}  {v.plain_similarity:5.2f} -> {v.similarity:5.2f}  "
-        f"{v.plain_ssim:5.2f} -> {v.ssim:5.2f}  {v.threat:<10}  {v.level}"
+        f"{v.plain_ssim:5.2f} -> {v.ssim:5.2f}  {f'{v.strangers} of {several}':<12}  "
+        f"{v.threat:<10}  {v.level}"
         for file, v in zip(files, verdicts, strict=True)
     ]
-    return "\n".join([head, *rows, "(plain -> protected; lower is more private)"])
+    foot = "(plain -> protected, lower is more private; as alike: strangers' pictures)"
+    return "\n".join([head, *rows, foot])

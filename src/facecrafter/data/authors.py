@@ -25,7 +25,7 @@ FIRST = 1  # authors' code: people are numbered from 1, here from 0
 
 
 def authors(
-    root: Path,
+    root: Path | str,
     size: int = 64,  # pixels; paper, VI-A (CelebA); 128 for LFW
     cache: Path | None = None,
 ) -> Splits:
@@ -34,6 +34,7 @@ def authors(
     Raises `DataError` for a missing file or photograph and for columns that are not known here,
     `SplitError` where eval_train.csv and eval_test.csv do not divide pvt_id.csv.
     """
+    root = Path(root)
     public, private = _numbers(root / "pub_id.csv"), _numbers(root / "pvt_id.csv")
     train, test = _numbers(root / "eval_train.csv"), _numbers(root / "eval_test.csv")
     _check_division(private, train, test)

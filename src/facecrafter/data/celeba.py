@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 def celeba(
-    root: Path,
+    root: Path | str,
     size: int = 64,  # pixels; paper, VI-A
     cache: Path | None = None,
     private_people: int = 1000,  # authors' code: their judge of CelebA tells 1,000 people apart
@@ -45,6 +45,7 @@ def celeba(
     Give a `cache`: without one all crops are held in memory, 2.5 GB at 64 pixels.
     Raises `DataError` where a file is missing or not as described.
     """
+    root = Path(root)
     paths = sorted(_published(root, "img_align_celeba").glob("*.jpg"))
     if not paths:
         raise DataError(

@@ -15,7 +15,7 @@ OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".gif", ".tif", ".tiff", ".dng", ".
 
 
 def folder(
-    root: Path,
+    root: Path | str,
     size: int = 64,  # pixels; paper, VI-A (CelebA)
     cache: Path | None = None,
     find_faces: bool = False,
@@ -28,6 +28,7 @@ def folder(
     for each attribute. Raises `DataError` where there is no photograph, `UnreadableImage` for one
     that cannot be read.
     """
+    root = Path(root)
     paths = _photographs(root)
     names = [path.relative_to(root).as_posix() for path in paths]
     people = sorted({path.parent.name for path in paths if path.parent != root})

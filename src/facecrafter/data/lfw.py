@@ -17,7 +17,7 @@ SHARE = (2, 3)  # paper, VI-A: 2:1
 
 
 def lfw(
-    root: Path,
+    root: Path | str,
     size: int = 64,  # pixels; ours: the paper's 128 (VI-A) costs four times as much
     cache: Path | None = None,
 ) -> Splits:
@@ -28,6 +28,7 @@ def lfw(
     The whole of LFW gives 10,210 public, 1,996 private train and 1,027 private test photographs.
     Raises `DataError` where the folder or a table is not as described.
     """
+    root = Path(root)
     paths = photographs(root)
     faces = _faces(root, paths, Crop(size, SIDE), cache)
     public, train, test = divide(faces.identities)

@@ -22,7 +22,7 @@ HAIR = ("Bald", "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
 
 
 def vggface2(
-    root: Path,
+    root: Path | str,
     size: int = 112,  # pixels; paper, VI-A
     cache: Path | None = None,
     most: int = 20,  # photographs of a person; ours: all 3.3 million crops would take 125 GB
@@ -36,6 +36,7 @@ def vggface2(
     """
     if not most >= 2:
         raise SettingError(f"most is {most}: a person needs 2 photographs or more.")
+    root = Path(root)
     sides = {side: _people(root, side, most) for side in ("train", "test")}
     _check_flags(root / "identity_meta.csv", sides)
     paths = [path for side in sides.values() for own in side.values() for path in own]

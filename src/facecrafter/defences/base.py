@@ -53,6 +53,11 @@ class AbstractProtector(nn.Module, abc.ABC):
     # where a protection that may take hours keeps how far it is; of one batch, seed and code
     folder: Path | None = None
 
+    def __init__(self, size: int | None = None) -> None:
+        """`size`: height and width of the images that Enc takes, pixels; None asks for none."""
+        super().__init__()
+        self.size = size
+
     @final
     def forward(self, images: Images, rng: Generator) -> Release:
         """Protect a batch. `rng` is the source of all that is random; each call advances it.
@@ -60,7 +65,7 @@ class AbstractProtector(nn.Module, abc.ABC):
         Raises `DataError` for what is no batch of photographs, and `NotProtected` rather than
         return a feature that is not finite.
         """
-        require_images(images)
+        require_images(images, self.size)
         own = child(rng, "protect")
         torch.rand((), generator=rng)  # so that the next batch has other average faces
         release = self.protect(images, own)

@@ -45,7 +45,7 @@ class Blend(AbstractDefence):
 
 class _Blend(AbstractProtector):
     def __init__(self, recipe: Blend, offline: Offline) -> None:
-        super().__init__()
+        super().__init__(offline.prior.size)
         self.recipe, self.offline = recipe, offline
 
     def protect(self, images: Images, rng: Generator) -> Release:

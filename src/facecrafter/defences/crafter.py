@@ -49,9 +49,10 @@ class Crafter(AbstractDefence):
     utility: AbstractUtility = field(default_factory=FeatureUtility)  # L_u; paper, Eq. 6
 
     def __post_init__(self) -> None:
-        if not (self.beta >= 0 and self.steps >= 1):
+        if not (0 <= self.beta < torch.inf and self.steps >= 1):
             raise SettingError(
-                f"beta={self.beta}, steps={self.steps}: give beta from 0 and 1 step or more."
+                f"beta={self.beta}, steps={self.steps}: give a finite beta from 0 and 1 step or "
+                "more."
             )
 
     @staticmethod
@@ -103,7 +104,7 @@ class Crafting:
 
 class _Crafter(AbstractProtector):
     def __init__(self, recipe: Crafter, offline: Offline) -> None:
-        super().__init__()
+        super().__init__(offline.prior.size)
         self.recipe, self.offline = recipe, offline
 
     def protect(self, images: Images, rng: Generator) -> Release:

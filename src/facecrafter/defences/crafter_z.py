@@ -34,8 +34,11 @@ class CrafterZ(AbstractDefence):
     distance: AbstractDistance = field(default_factory=lambda: CriticDistance(steps=3))  # ours
 
     def __post_init__(self) -> None:
-        if not (self.beta >= 0 and self.rate > 0 and self.steps >= 1):
-            raise SettingError(f"{self}: give beta from 0, a rate above 0 and 1 step or more.")
+        finite = self.beta < torch.inf and self.rate < torch.inf
+        if not (finite and self.beta >= 0 and self.rate > 0 and self.steps >= 1):
+            raise SettingError(
+                f"{self}: give beta from 0, a rate above 0, both finite, and 1 step or more."
+            )
 
     def fit(self, offline: Offline, rng: Generator) -> AbstractProtector:
         return _CrafterZ(self, offline)
@@ -43,7 +46,7 @@ class CrafterZ(AbstractDefence):
 
 class _CrafterZ(AbstractProtector):
     def __init__(self, recipe: CrafterZ, offline: Offline) -> None:
-        super().__init__()
+        super().__init__(offline.prior.size)
         self.recipe, self.offline = recipe, offline
 
     def protect(self, images: Images, rng: Generator) -> Release:

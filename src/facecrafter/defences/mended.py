@@ -47,7 +47,7 @@ class Mended(AbstractDefence):
     bfloat16: bool = False  # mixed precision of the search: half the time where a CPU has it
 
     def __post_init__(self) -> None:
-        if not (self.keep >= 0 and self.steps >= 1 and self.rate > 0):
+        if not (0 <= self.keep < torch.inf and self.steps >= 1 and 0 < self.rate < torch.inf):
             raise SettingError(
                 f"keep={self.keep}, steps={self.steps}, rate={self.rate}: give keep from 0, 1 step "
                 "or more and a rate above 0."
@@ -59,7 +59,7 @@ class Mended(AbstractDefence):
 
 class _Mended(AbstractProtector):
     def __init__(self, recipe: Mended, protector: AbstractProtector, offline: Offline) -> None:
-        super().__init__()
+        super().__init__(offline.prior.size)
         self.recipe, self.protector, self.offline = recipe, protector, offline
 
     def protect(self, images: Images, rng: Generator) -> Release:

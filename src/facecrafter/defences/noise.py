@@ -33,7 +33,7 @@ class Noise(AbstractDefence):
 
 class _Noise(AbstractProtector):
     def __init__(self, recipe: Noise, offline: Offline) -> None:
-        super().__init__()
+        super().__init__(offline.prior.size)
         self.recipe, self.offline = recipe, offline
 
     def protect(self, images: Images, rng: Generator) -> Release:

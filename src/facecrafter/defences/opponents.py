@@ -76,8 +76,8 @@ class PixelOpponent(AbstractOpponent):
     bfloat16: bool = False  # mixed precision of the slopes: half the time where a CPU has it
 
     def __post_init__(self) -> None:
-        if not self.rate > 0:
-            raise SettingError(f"rate={self.rate} of PixelOpponent is not above 0.")
+        if not 0 < self.rate < torch.inf:
+            raise SettingError(f"rate={self.rate} of PixelOpponent: give a number above 0.")
 
     def begin(self, offline: Offline, images: Images, rng: Generator) -> AbstractGame:
         return _PixelGame(self, offline, images)
@@ -135,10 +135,10 @@ class LatentOpponent(AbstractOpponent):
     scale: float = 1.0  # of |F - Enc(G(z))|^2 in the implicit gradient; ours
 
     def __post_init__(self) -> None:
-        if not (self.rate > 0 and self.scale > 0 and self.restarts >= 1):
+        if not (0 < self.rate < torch.inf and 0 < self.scale < torch.inf and self.restarts >= 1):
             raise SettingError(
-                f"rate={self.rate}, scale={self.scale}, restarts={self.restarts}: give rate and "
-                "scale above 0 and 1 restart or more."
+                f"rate={self.rate}, scale={self.scale}, restarts={self.restarts}: give finite rate "
+                "and scale above 0 and 1 restart or more."
             )
         if self.start not in ("random", "amortiser", "previous"):
             raise SettingError(f"start={self.start!r}: random, amortiser or previous.")

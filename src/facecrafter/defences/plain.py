@@ -25,7 +25,7 @@ class Plain(AbstractDefence):
 
 class _Plain(AbstractProtector):
     def __init__(self, offline: Offline) -> None:
-        super().__init__()
+        super().__init__(offline.prior.size)
         self.offline = offline
 
     def protect(self, images: Images, rng: Generator) -> Release:

@@ -128,6 +128,11 @@ class AssignedDistance(AbstractDistance):
             raise SettingError(f"{self}: give blur and choice of 1 or more.")
 
     def begin(self, offline: Offline, faces: Images, rng: Generator) -> AbstractMeasure:
+        side = min(faces.shape[2:])
+        if self.blur > side:
+            raise SettingError(
+                f"blur={self.blur} of AssignedDistance is more than the {side} pixels of a face."
+            )
         average = average_faces(offline, len(faces) * self.choice, child(rng, "average"), faces)
         mine, theirs = (avg_pool2d(some, self.blur) for some in (faces, average))
         return _AssignedMeasure(average[assign(mine, theirs)])

@@ -16,22 +16,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from facecrafter import wire
 from facecrafter.defences.base import (
     AbstractDefence,
     AbstractProtector,
+    Encode,
     Offline,
     Release,
     straight,
 )
-from facecrafter.errors import NotProtected
+from facecrafter.errors import NotProtected, WireError
+from facecrafter.randomness import stream
 from facecrafter.types import Features, Images
 
 KEY_BYTES = 32
 SEAL_BYTES = 32  # of SHA-256
+ALIKE = 1e-3  # of a probe's length: two machines' rounding of one encoder, not two encoders; ours
 _TABLES = (
+    "encoder (one INTEGER PRIMARY KEY, probe BLOB NOT NULL)",
     "secret (one INTEGER PRIMARY KEY, key BLOB NOT NULL)",
     "released (image BLOB PRIMARY KEY, feature BLOB NOT NULL)",
 )
@@ -42,30 +46,41 @@ class Remembered(AbstractDefence):
     """The release of another defence, crafted once for each image and kept; in order of the images.
 
     The memory holds protected features under keyed hashes of the images, never an image or a
-    name. A near-duplicate (re-encoded, shifted by a pixel) is another image to it.
+    name. A near-duplicate (re-encoded, shifted by a pixel) is another image to it. It belongs to
+    one encoder: a feature of another would tell its cloud nothing and an attacker more. It does not
+    ask with which settings a feature was made: the first release of an image stays.
     """
 
     defence: AbstractDefence
     memory: Path | None = None  # SQLite file, mode 0600; none: within this process only
 
-    def fit(self, offline: Offline, rng: Generator) -> AbstractProtector:
-        return _Remembered(self.defence.fit(offline, rng), _Memory(self.memory))
+    def fit(self, offline: Offline, rng: Generator) -> "_Remembered":
+        return _Remembered(self.defence.fit(offline, rng), _Memory(self.memory), offline.encode)
 
 
 class _Remembered(AbstractProtector):
-    def __init__(self, protector: AbstractProtector, memory: "_Memory") -> None:
+    def __init__(self, protector: AbstractProtector, memory: "_Memory", encode: Encode) -> None:
         super().__init__()
-        self.protector, self.memory = protector, memory
+        self.protector, self.memory, self.encode = protector, memory, encode
+        self.kept = 0  # images so far that had been released before
 
     def protect(self, images: Images, rng: Generator) -> Release:
+        self.memory.require_encoder(self._probe(images))
         keys = [self.memory.key(image.cpu().numpy().tobytes()) for image in images]
         first = {key: row for row, key in reversed(list(enumerate(keys)))}
         new = sorted(row for key, row in first.items() if not self.memory.knows(key))
         if new:
             release = self.protector(images[new], rng)
             self.memory.write([keys[row] for row in new], release.in_order_of_images().cpu())
+        self.kept += len(images) - len(new)
         features = torch.cat([self.memory.read(key) for key in keys])
         return Release(features.to(images.device), straight(images))
+
+    def _probe(self, images: Images) -> Tensor:  # (1, channels, height, width)
+        """What tells this encoder from others: its feature of an image that is nobody's."""
+        probe = torch.rand(images.shape[1:], generator=stream(0, "probe"))[None]
+        with torch.no_grad():
+            return self.encode(probe.to(images)).float().cpu()
 
 
 class _Memory:
@@ -91,6 +106,26 @@ class _Memory:
     def key(self, content: bytes) -> bytes:
         """Hash of an image under a key that never leaves the device."""
         return hmac.digest(self.secret, content, "sha256")
+
+    def require_encoder(self, probe: Tensor) -> None:
+        """Bind a new memory to an encoder; raise `NotProtected` where it is bound to another."""
+        if not bool(torch.isfinite(probe).all()):
+            raise NotProtected(
+                "the encoder's features are not finite, so nothing was released. Check the weights."
+            )
+        found = self._one("SELECT probe FROM encoder")
+        if found is None:
+            self._one("INSERT OR IGNORE INTO encoder VALUES (1, ?)", wire.dumps(probe))
+            found = self._one("SELECT probe FROM encoder") or b""
+        try:
+            known = wire.loads(found)
+        except WireError as error:
+            raise _closed(error) from error
+        if known.shape != probe.shape or not (known - probe).norm() <= ALIKE * known.norm():
+            raise NotProtected(
+                "the memory holds features of another encoder, so nothing was released. Give each "
+                "bundle a memory of its own, or the bundle that this one was used with."
+            )
 
     def knows(self, key: bytes) -> bool:
         return self._ask(key) is not None
@@ -125,9 +160,12 @@ class _Memory:
         return hmac.digest(self.secret, b"seal" + key + body, "sha256")
 
     def _ask(self, key: bytes) -> bytes | None:
+        return self._one("SELECT feature FROM released WHERE image = ?", key)
+
+    def _one(self, query: str, *values: bytes) -> bytes | None:
+        """The first column of the first row, if there is one."""
         try:
-            query = "SELECT feature FROM released WHERE image = ?"
-            row = self.database.execute(query, (key,)).fetchone()
+            row = self.database.execute(query, values).fetchone()
         except sqlite3.Error as error:
             raise _closed(error) from error
         return None if row is None else row[0]

@@ -52,7 +52,7 @@ class Steered(AbstractDefence):
 
 class _Steered(AbstractProtector):
     def __init__(self, recipe: Steered, protector: AbstractProtector, offline: Offline) -> None:
-        super().__init__()
+        super().__init__(offline.prior.size)
         self.recipe, self.protector, self.offline = recipe, protector, offline
 
     def protect(self, images: Images, rng: Generator) -> Release:

@@ -46,8 +46,8 @@ class TaskUtility(AbstractUtility):
     features: float = 0.1  # weight of Eq. 6 beside the surrogate's distance; ours
 
     def __post_init__(self) -> None:
-        if not self.features >= 0:
-            raise SettingError(f"features={self.features} of TaskUtility: give 0 or more.")
+        if not 0 <= self.features < torch.inf:
+            raise SettingError(f"features={self.features} of TaskUtility: give a number from 0.")
 
     def of(self, offline: Offline, raw: Features) -> Loss:
         surrogate = offline.surrogate

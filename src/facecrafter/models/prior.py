@@ -16,6 +16,8 @@ class Prior(AbstractPart):
     at 64 x 64 pixels these are the 8 x 8 and 4 x 4 of the table.
     """
 
+    size: int | None = None  # height and width of its faces, pixels
+
     def __init__(
         self,
         latent_dim: int = 500,  # paper, App. G (CelebA)
@@ -35,7 +37,7 @@ class Prior(AbstractPart):
             "size": size,
             "depth": depth,
         }
-        self.latent_dim = latent_dim
+        self.latent_dim, self.size = latent_dim, size
         side = size // 2**depth
         channels = [width * 2 ** (depth - 1 - i) for i in range(depth)]
         layers: list[nn.Module] = [

@@ -257,12 +257,13 @@ def _comparison(found: Sequence[Point]) -> list[str]:
     verdict = (
         "**Not more private at the same AUC or a higher one:** " + "; ".join(above) + "."
         if above
-        else "At the same AUC more private than each baseline, wherever both have a point, and no "
-        "baseline's point is as useful and as private."
+        else "At the same AUC more private than each baseline, and no baseline's point is as "
+        "useful and as private."
     )
     told = (
-        "Straight between measured points, no defence among them; empty: no point at that AUC. The "
-        "AUC is the mean over all attributes, learnt by a surrogate or not."
+        "Straight between measured points, the nearest above a baseline's most useful one being "
+        "no defence; empty: no point at that AUC. The AUC is the mean over all attributes, learnt "
+        "by a surrogate or not."
     )
     return [markdown(["defence", "AUC", "Eval Acc", *others], rows), told, verdict]
 

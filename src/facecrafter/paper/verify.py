@@ -1,11 +1,14 @@
 """Attack one's own protected photographs and say what is still to be seen of each.
 
-Thresholds are not chosen but measured: `calibrate` looks at how alike two people, and two
-photographs of one person, are to the judge; the bundle carries what it found.
+A similarity says nothing by itself: a judge finds strangers alike who only look the same way. So
+each photograph stands in a line-up. The same attacks are run on the protected features of faces
+that the prior draws, who are nobody; if one of those pictures is as alike to the photograph as the
+picture of its own feature is, then the attack has told nothing about who is on it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -18,39 +21,31 @@ from facecrafter.attacks.base import AttackerView
 from facecrafter.bundle import Bundle
 from facecrafter.data.faces import NO_IDENTITY, Faces
 from facecrafter.defences.base import AbstractDefence, Offline, require_images
-from facecrafter.errors import BundleError, DataError
-from facecrafter.metrics.identity import feature_similarity
+from facecrafter.defences.privacy import average_faces
+from facecrafter.defences.remembered import Remembered
+from facecrafter.errors import BundleError, DataError, SettingError
 from facecrafter.metrics.image import ssim
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.judge import Judge
 from facecrafter.paper.threats import Threat, threats
+from facecrafter.progress import progress
 from facecrafter.randomness import child, permutation, stream
 from facecrafter.types import Embeddings, Features, Images, Scores
 
 FACT = "verification"  # where a bundle's facts hold the calibration
 PHOTOGRAPHS = 2000  # compared with each other at most: two million pairs; ours
+STRANGERS = 64  # in the line-up; one photograph in 65 stands out by chance; ours
+BATCH = 64  # photographs crafted together; paper, VI-E
 
-Thresholds = tuple[float, float]  # different_95, same_05
 Level = Literal["hidden", "cannot tell", "at risk", "recognisable"]
 LEVELS: tuple[Level, ...] = ("hidden", "cannot tell", "at risk", "recognisable")  # the worst last
-_UNTOLD = "the attacks do not break even a plain feature, so that they fail says nothing"
-_MEANING: dict[Level, str] = {
-    "hidden": "the strongest attack got no closer to the person than two different people usually "
-    "are",
-    "cannot tell": _UNTOLD,
-    "at risk": "the strongest attack got closer to the person than two different people usually "
-    "are",
-    "recognisable": "the strongest attack got as close to the person as two photographs of one "
-    "person usually are",
-}
-_CONFUSED: dict[Level, str] = {
-    "hidden": "the strongest attack got less close to the person than two photographs of one "
-    "person usually are",
-    "cannot tell": _UNTOLD,
-    "at risk": "the strongest attack got as close to the person as some photographs of one person, "
-    "and as some of two people, are",
-    "recognisable": "the strongest attack got closer to the person than two different people "
-    "usually are",
+MEANING: Mapping[Level, str] = {
+    "hidden": "of each photograph the attacks show no more than of strangers' features",
+    "cannot tell": "the attacks do not break even a plain feature, so that they fail says nothing",
+    "at risk": "what the attacks show is more alike to the person than all that they show of "
+    "strangers, but not so alike that it would pass for the same person",
+    "recognisable": "what the attacks show is more alike to the person than all that they show of "
+    "strangers, and would pass for the same person",
 }
 
 
@@ -62,6 +57,7 @@ class Verdict:
     similarity: float  # of identity: cosine of the judge's penultimate layers, -1 to 1
     ssim: float  # up to 1
     threat: str  # the attack that it comes from
+    strangers: int  # whose pictures are at least as alike to the photograph
     plain_similarity: float  # the same from the feature without protection
     plain_ssim: float
 
@@ -79,14 +75,9 @@ class Verification:
         return worst(self.verdicts)
 
 
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """The strongest attack on each photograph."""
-
-    faces: Images
-    similarity: Scores
-    ssim: Scores
-    attack: Tensor  # its number
+def worst(verdicts: Sequence[Verdict]) -> Level:
+    """The level of the worst photograph."""
+    return LEVELS[max(LEVELS.index(verdict.level) for verdict in verdicts)]
 
 
 def verify(
@@ -96,20 +87,93 @@ def verify(
     rng: Generator,
     shadows: Sequence[nn.Module] = (),
     attacks: Sequence[Threat] = (),
+    memory: Path | None = None,
+    strangers: int = STRANGERS,
 ) -> Verification:
     """Protect photographs, attack what would be sent, and judge the reconstructions.
 
     The plain features are attacked likewise: an attack that cannot break those proves nothing.
     `images`: (batch, 3, height, width), RGB, 0 to 1, of the bundle's size. `shadows`: decoders
-    besides the bundle's own. `attacks`: by default white-box, black-box and hybrid. Raises
-    `BundleError` where the bundle lacks a network or the calibration, and what the defence raises.
+    besides the bundle's own. `attacks`: by default white-box, black-box and hybrid. `memory`: of
+    `Remembered`. Raises `BundleError` where the bundle lacks a network or the calibration, and what
+    the defence raises.
     """
     require_images(images, bundle.facts.get("size"))
-    limits = thresholds(bundle.facts)
-    judge = bundle.need("judge")
+    if strangers < 1:
+        raise SettingError(f"strangers={strangers}: a line-up needs 1 or more.")
+    passes, device = threshold(bundle.facts), next(bundle.need("target").parameters()).device
+    attacker, offline = _prepared(bundle, shadows, attacks)
+    unknown = average_faces(offline, strangers, child(rng, "strangers"), images.to(device))
+    protector = defence.fit(offline, child(rng, "fit")).to(device)
+    mine = Remembered(defence, memory).fit(offline, child(rng, "fit")).to(device)
+    pieces = images.split(BATCH)
+    with progress("attacking", len(attacker.threats) * (len(unknown) + 2 * len(images))) as advance:
+
+        def attack(features: Features, *name: str | int) -> tuple[Images, ...]:
+            return attacker.attack(features, child(rng, *name), advance)
+
+        def protect(protector: nn.Module, faces: Images, *name: str | int) -> Features:
+            return protector(faces, child(rng, *name)).in_order_of_images().detach()
+
+        others = attack(protect(protector, unknown, "line-up"), "attack the line-up")
+        line_up = torch.stack([attacker.embed(faces) for faces in others])
+        found = []
+        for number, piece in enumerate(pieces):
+            originals = piece.to(device)
+            released = protect(mine, originals, "protect", number)
+            protected, plain = (
+                _strongest(attack(each, "attack", number), attacker, originals, line_up)
+                for each in (released, offline.encode(originals).detach())
+            )
+            found.append((protected, _verdicts(protected, plain, passes, attacker)))
+    return Verification(
+        tuple(verdict for _, some in found for verdict in some),
+        torch.cat([protected.faces.cpu() for protected, _ in found]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Attacker:
+    """All attacks on one encoder, and the judge of what they get."""
+
+    view: AttackerView
+    threats: tuple[Threat, ...]
+    judge: Judge
+
+    def attack(self, features: Features, rng: Generator, advance: Any) -> tuple[Images, ...]:
+        """The reconstructions of each threat."""
+        faces: list[Images] = []
+        for threat in self.threats:
+            view = self.view
+            if threat.sees == "black-box":
+                view = AttackerView(view.query, shadows=view.shadows)
+            inverter = threat.attack.fit(view, child(rng, threat.name)).to(features.device)
+            faces.append(inverter(features).detach().clamp(0, 1))
+            advance(len(features), threat.name)
+        return tuple(faces)
+
+    def embed(self, faces: Images) -> Embeddings:
+        """Directions in which the judge sees them."""
+        with torch.no_grad():
+            return normalize(self.judge.embed(faces))
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """The strongest attack on each photograph."""
+
+    faces: Images
+    similarity: Scores
+    ssim: Scores
+    attack: Tensor  # its number
+    strangers: Tensor  # how many of the line-up are at least as alike
+
+
+def _prepared(
+    bundle: Bundle, shadows: Sequence[nn.Module], attacks: Sequence[Threat]
+) -> tuple[_Attacker, Offline]:
     target, prior = fold_batch_norms(bundle.need("target")), fold_batch_norms(bundle.need("prior"))
     decoders = (bundle.need("decoder"), *shadows)
-    offline = Offline(target.encode, prior, bundle.amortiser, bundle.critic, bundle.surrogate)
     view = AttackerView(
         target.encode,
         encoder=target.encode,
@@ -117,43 +181,75 @@ def verify(
         amortiser=bundle.amortiser,
         shadows=decoders,
     )
-    device = next(target.parameters()).device
-    originals = images.to(device)
-    protector = defence.fit(offline, child(rng, "fit")).to(device)
-    release = protector(originals, child(rng, "protect"))
     chosen = tuple(attacks) or threats(decoders=len(decoders))
-    with torch.no_grad():
-        raw = target.encode(originals)
-    protected, plain = (
-        _strongest([_attacked(threat, view, each, rng) for threat in chosen], judge, originals)
-        for each in (release.in_order_of_images().detach(), raw)
-    )
-    verdicts = tuple(
-        Verdict(_judged(now, before, limits), now, like, chosen[number].name, before, alike)
-        for now, like, number, before, alike in zip(
-            protected.similarity.tolist(),
-            protected.ssim.tolist(),
-            protected.attack.tolist(),
-            plain.similarity.tolist(),
-            plain.ssim.tolist(),
-            strict=True,
+    offline = Offline(target.encode, prior, bundle.amortiser, bundle.critic, bundle.surrogate)
+    return _Attacker(view, chosen, bundle.need("judge")), offline
+
+
+def _strongest(
+    faces: Sequence[Images], attacker: _Attacker, originals: Images, line_up: Tensor
+) -> _Seen:
+    """Of several attacks' reconstructions the one that is most alike, photograph by photograph.
+
+    line_up: directions of the strangers' pictures, (attacks, strangers, numbers). Of a stranger,
+    too, the picture counts that is most alike.
+    """
+    me = attacker.embed(originals)
+    similar = torch.stack([(attacker.embed(each) * me).sum(dim=1) for each in faces])
+    most, chosen = similar.max(dim=0)
+    best = torch.stack(list(faces))[chosen, torch.arange(len(originals), device=chosen.device)]
+    others = (line_up @ me.T).amax(dim=0)
+    return _Seen(best, most, ssim(best, originals), chosen, (others >= most).sum(dim=0))
+
+
+def _verdicts(
+    protected: _Seen, plain: _Seen, passes: float, attacker: _Attacker
+) -> tuple[Verdict, ...]:
+    now, before = _levels(protected, passes), _levels(plain, passes)
+    return tuple(
+        Verdict(
+            _told(now[i], before[i]),
+            protected.similarity[i].item(),
+            protected.ssim[i].item(),
+            attacker.threats[int(protected.attack[i])].name,
+            int(protected.strangers[i]),
+            plain.similarity[i].item(),
+            plain.ssim[i].item(),
         )
+        for i in range(len(now))
     )
-    return Verification(verdicts, protected.faces.cpu())
 
 
-def worst(verdicts: Sequence[Verdict]) -> Level:
-    """The level of the worst photograph."""
-    return LEVELS[max(LEVELS.index(verdict.level) for verdict in verdicts)]
+def _levels(seen: _Seen, passes: float) -> list[Level]:
+    return [
+        level(similarity, strangers, passes)
+        for similarity, strangers in zip(
+            seen.similarity.tolist(), seen.strangers.tolist(), strict=True
+        )
+    ]
+
+
+def level(similarity: float, strangers: int, passes: float) -> Level:
+    """Hidden where any stranger is as alike; else recognisable from the similarity that passes."""
+    if strangers > 0:
+        return "hidden"
+    return "recognisable" if similarity >= passes else "at risk"
+
+
+def _told(protected: Level, plain: Level) -> Level:
+    """An attack that succeeds needs no other proof of its strength; one that fails does."""
+    return protected if "recognisable" in (protected, plain) else "cannot tell"
 
 
 def calibrate(judge: nn.Module, faces: Faces, seed: int = 0) -> dict[str, float]:
     """How alike people are to this judge: what a bundle keeps as `facts["verification"]`.
 
-    `different_95`: the similarity that 95 % of pairs of two people stay under; `same_05`: the one
-    that 95 % of pairs of one person's photographs exceed. Give people whom the judge was not
-    trained on: those whom it knows are easier to tell apart than a user is. Raises `DataError`
-    without two people of two photographs.
+    `different_95`: the similarity that 95 % of pairs of two people stay under, so that what exceeds
+    it would pass for the same person, as it would by mistake in one pair of twenty; `same_05`: the
+    one that 95 % of pairs of one person's photographs exceed. Where it is less than `different_95`
+    the judge confuses people. Give people whom the judge was not trained on: those whom it knows
+    are easier to tell apart than a user is. Raises `DataError` without two people of two
+    photographs.
     """
     rows = _with_two(faces.identities)
     order = permutation(len(rows), stream(seed, "calibrate")).numpy()[:PHOTOGRAPHS]
@@ -174,67 +270,20 @@ def calibrate(judge: nn.Module, faces: Faces, seed: int = 0) -> dict[str, float]
     }
 
 
-def level(similarity: float, limits: Thresholds) -> Level:
-    """Hidden below both thresholds, recognisable above both, between them at risk.
+def threshold(facts: Mapping[str, Any]) -> float:
+    """The similarity that passes for one person, as a bundle's maker measured it.
 
-    Where a judge confuses people, the two thresholds change places, and what lies between them is
-    still what it cannot tell; `meaning` says it in words.
+    Raises `BundleError` where there is none.
     """
-    low, high = sorted(limits)
-    if similarity >= high:
-        return "recognisable"
-    return "hidden" if similarity <= low else "at risk"
-
-
-def meaning(found: Level, limits: Thresholds) -> str:
-    """A level in words."""
-    return (_CONFUSED if confuses(limits) else _MEANING)[found]
-
-
-def confuses(limits: Thresholds) -> bool:
-    """Whether to this judge some pairs of two people are more alike than some of one person."""
-    different, same = limits
-    return same < different
-
-
-def _judged(protected: float, plain: float, limits: Thresholds) -> Level:
-    """An attack that succeeds needs no other proof of its strength; one that fails does."""
-    found = level(protected, limits)
-    validated = "recognisable" in (found, level(plain, limits))
-    return found if validated else "cannot tell"
-
-
-def _strongest(faces: Sequence[Images], judge: Judge, originals: Images) -> _Seen:
-    """Of several attacks' reconstructions the one that is most alike, photograph by photograph."""
-    similar = torch.stack([feature_similarity(judge, each, originals) for each in faces])
-    chosen = similar.argmax(dim=0)
-    best = torch.stack(list(faces))[chosen, torch.arange(len(originals), device=chosen.device)]
-    return _Seen(best, similar.amax(dim=0), ssim(best, originals), chosen)
-
-
-def _attacked(threat: Threat, view: AttackerView, features: Features, rng: Generator) -> Images:
-    if threat.sees == "black-box":
-        view = AttackerView(view.query, shadows=view.shadows)
-    inverter = threat.attack.fit(view, child(rng, "attack", threat.name)).to(features.device)
-    return inverter(features).detach().clamp(0, 1)
-
-
-def thresholds(facts: Mapping[str, Any]) -> Thresholds:
-    """Those that a bundle's maker measured. Raises `BundleError` where there are none."""
     found = facts.get(FACT)
-    values = (
-        [cast("Mapping[str, object]", found).get(name) for name in ("different_95", "same_05")]
-        if isinstance(found, Mapping)
-        else []
-    )
-    if not values or not all(isinstance(value, int | float) for value in values):
+    value = found.get("different_95") if isinstance(found, Mapping) else None
+    if not isinstance(value, int | float):
         raise BundleError(
-            f"this bundle's facts hold no {FACT!r} with different_95 and same_05, so no "
-            "similarity can be called low or high. Make the bundle again: its maker calls "
+            f"this bundle's facts hold no {FACT!r} with different_95, so no similarity can be "
+            "called high. Make the bundle again: its maker calls "
             "facecrafter.paper.verify.calibrate."
         )
-    different, same = cast("list[float]", values)
-    return float(different), float(same)
+    return float(value)
 
 
 def _with_two(identities: NDArray[np.int64]) -> NDArray[np.int64]:

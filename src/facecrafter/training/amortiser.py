@@ -9,8 +9,10 @@ import torch
 from facecrafter.models.amortiser import Amortiser
 from facecrafter.models.prior import Prior
 from facecrafter.randomness import normal, stream
+from facecrafter.training.basis import Networks
 from facecrafter.training.loop import Job, Losses, one_cycle, run, set_rate
 from facecrafter.training.precision import mixed
+from facecrafter.training.settings import require_counts, require_positive
 from facecrafter.types import Features, Images
 
 
@@ -24,6 +26,11 @@ class AmortiserTraining:
     rate: float = 1e-3  # Adam, at the peak of one cycle; ours
     bfloat16: bool = False  # mixed precision; ours
 
+    def __post_init__(self) -> None:
+        require_counts(self, "width", "steps")
+        require_counts(self, "batch", least=2)  # batch norms need two
+        require_positive(self, "rate")
+
     def fit(
         self,
         encode: Callable[[Images], Features],
@@ -31,8 +38,13 @@ class AmortiserTraining:
         seed: int = 0,
         folder: Path | None = None,
         device: torch.device | str = "cpu",
+        unfolded: Networks | None = None,
     ) -> Amortiser:
-        """Minimise |z - Amor(Enc(G(z)))|^2 over z from the prior (Eq. 37)."""
+        """Minimise |z - Amor(Enc(G(z)))|^2 over z from the prior (Eq. 37).
+
+        `unfolded`: "target" and "prior" as they were before their batch norms were folded, for
+        checkpoints to know them by; a fold has other last bits on another device.
+        """
         torch.manual_seed(stream(seed, "amortiser weights").initial_seed())
         like = next(prior.parameters())
         with torch.no_grad():
@@ -55,6 +67,7 @@ class AmortiserTraining:
             return {"squared error": loss.item()}
 
         recipe = f"{self} seed={seed} latent={prior.latent_dim}"
-        job = Job("amortiser", self.steps, step, {"amortiser": amortiser}, {"a": optimiser}, recipe)
-        run(job, folder)
+        modules, optimisers = {"amortiser": amortiser}, {"a": optimiser}
+        rests_on = {"target": encode, "prior": prior, **(unfolded or {})}
+        run(Job("amortiser", self.steps, step, modules, optimisers, recipe, rests_on), folder)
         return amortiser.eval()

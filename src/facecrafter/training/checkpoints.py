@@ -24,7 +24,7 @@ def write(folder: Path, tensors: dict[str, Tensor], said: Mapping[str, str]) -> 
     """
     partial = folder / "checkpoint.partial"
     try:
-        save_file(tensors, partial, {**said, "sha256": _digest(tensors)})
+        save_file(tensors, partial, {**said, "sha256": digest(tensors)})
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
     except SafetensorError as error:  # safetensors' word for a full disk
@@ -51,6 +51,16 @@ def read(folder: Path) -> Checkpoint | None:
             return found
         path.replace(folder / "checkpoint.torn")
     return None
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names and values, wherever these lie."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        found.update(name.encode())
+        values = tensors[name].detach().cpu().contiguous()
+        found.update(values.view(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def append_losses(folder: Path, rows: Sequence[Row]) -> None:
@@ -90,12 +100,4 @@ def _whole(path: Path) -> Checkpoint | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError:
         return None
-    return (tensors, said) if said.get("sha256") == _digest(tensors) else None
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    return (tensors, said) if said.get("sha256") == digest(tensors) else None

@@ -13,6 +13,7 @@ from facecrafter.training.batches import batch_of, varied
 from facecrafter.training.loop import Job, Losses, run, shuffled
 from facecrafter.training.penalty import gradient_penalty
 from facecrafter.training.precision import mixed
+from facecrafter.training.settings import require_counts, require_not_negative, require_positive
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class CriticTraining:
     rate: float = 5e-4  # Adam; authors' code
     penalty: float = 20.0  # weight of the gradient penalty; authors' code (paper: 1)
     bfloat16: bool = False  # mixed precision; ours
+
+    def __post_init__(self) -> None:
+        require_counts(self, "width", "steps", "batch")
+        require_positive(self, "rate")
+        require_not_negative(self, "penalty")
 
     def fit(
         self,
@@ -56,7 +62,7 @@ class CriticTraining:
             return {"distance": distance.item(), "penalty": penalty.item()}
 
         recipe = f"{self} seed={seed} faces={len(faces)} latent={prior.latent_dim}"
-        run(
-            Job("critic", self.steps, step, {"critic": critic}, {"adam": optimiser}, recipe), folder
-        )
+        modules, optimisers = {"critic": critic}, {"adam": optimiser}
+        rests_on = {"faces": faces, "prior": prior}
+        run(Job("critic", self.steps, step, modules, optimisers, recipe, rests_on), folder)
         return critic.eval()

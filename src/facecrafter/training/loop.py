@@ -6,12 +6,15 @@ step number, and a run that was killed ends bit-equal to one that was not (at th
 threads).
 """
 
+import json
+import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 
@@ -25,10 +28,14 @@ from facecrafter.pictures import curves, sheet
 from facecrafter.progress import progress
 from facecrafter.randomness import stream
 from facecrafter.training import checkpoints
+from facecrafter.training.basis import Basis, digest
 from facecrafter.training.state import State
 from facecrafter.types import Images
 
 Losses = dict[str, float]
+
+_log = logging.getLogger(__name__)
+_RESTS_ON = "rests on"  # key of what a checkpoint says
 
 
 @dataclass
@@ -41,6 +48,8 @@ class Job:
     modules: Mapping[str, nn.Module]
     optimisers: Mapping[str, Optimizer]
     recipe: str  # repr of the recipe and seed: a checkpoint of another recipe is refused
+    # faces and networks that it learns from, by name: a checkpoint that rests on others is refused
+    rests_on: Mapping[str, Basis] = field(default_factory=dict[str, Basis])
     samples: Callable[[], Images] | None = None  # a sheet of faces to look at
     history: list[Losses] = field(default_factory=list[Losses])
     written: int = 0  # rows of the history that are on the disk
@@ -51,13 +60,19 @@ class Job:
         """What a checkpoint keeps of it."""
         return State(self.modules, self.optimisers)
 
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """What a checkpoint keeps of that which it rests on."""
+        return {name: digest(basis) for name, basis in self.rests_on.items()}
+
 
 def run(job: Job, folder: Path | None = None, every: float = 60.0) -> None:
     """Do all steps; with a `folder`, checkpoint every so many seconds and resume from there.
 
     Ctrl-C finishes the step, writes a checkpoint and raises `KeyboardInterrupt`; a second one does
     not wait. Raises `NumericalError` where the training diverges, `SettingError` where the folder
-    holds another one, `DataError` where there is not one step to do.
+    holds another one, be it of another recipe or of other faces or networks, `DataError` where
+    there is not one step to do.
     """
     if job.steps < 1:
         raise DataError(
@@ -149,7 +164,8 @@ def _save(job: Job, folder: Path, done: int) -> None:
     checkpoints.append_losses(folder, job.history[job.written :])
     job.written = len(job.history)
     took = {} if job.seconds is None else {"seconds": f"{job.seconds:.1f}"}
-    checkpoints.write(folder, tensors, {"step": str(done), "recipe": job.recipe, **took})
+    said = {"step": str(done), "recipe": job.recipe, _RESTS_ON: json.dumps(job.digests), **took}
+    checkpoints.write(folder, tensors, said)
     curves(job.history, folder / "losses.png", job.title)
     if job.samples is not None:
         sheet(job.samples(), scale=2).save(folder / f"samples-{done:06d}.png")
@@ -171,14 +187,42 @@ def _resume(job: Job, folder: Path) -> int:
         checkpoints.losses_before(folder, 0)
         return 0
     tensors, said = found
-    if said["recipe"] != job.recipe:
+    _refuse_another(job, folder, said)
+    try:
+        job.state.scatter(tensors)
+    except (KeyError, RuntimeError) as error:  # an older checkpoint, which does not say more
         raise SettingError(
-            f"{folder.name} holds a training of another recipe:\n  {said['recipe']}\nnot\n"
-            f"  {job.recipe}\nGive another folder, or the first recipe."
-        )
-    job.state.scatter(tensors)
+            f"{folder.name} holds a training of networks of another shape: give another folder, or "
+            "the faces and networks that it began with."
+        ) from error
     done = int(said["step"])
     job.history[:] = checkpoints.losses_before(folder, done)
     job.written = len(job.history)
     job.seconds = float(said["seconds"]) if "seconds" in said else None
     return done
+
+
+def _refuse_another(job: Job, folder: Path, said: Mapping[str, str]) -> None:
+    """What a checkpoint says must be what the job is; an older one did not say what it rests on."""
+    if said["recipe"] != job.recipe:
+        raise SettingError(
+            f"{folder.name} holds a training of another recipe:\n  {said['recipe']}\nnot\n"
+            f"  {job.recipe}\nGive another folder, or the first recipe."
+        )
+    if _RESTS_ON not in said:
+        _log.warning(
+            "%s does not say which faces and networks it rests on: taken to be these", folder.name
+        )
+        return
+    before: dict[str, str] = json.loads(said[_RESTS_ON])
+    names = sorted(before.keys() | job.digests.keys())
+    others = [name for name in names if before.get(name) != job.digests.get(name)]
+    if others:
+        raise SettingError(
+            f"{folder.name} holds a training of this recipe, but not from the same {_and(others)}. "
+            f"Give another folder, or the {_and(others)} that it began with."
+        )
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(names)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from facecrafter.data.faces import Faces
+from facecrafter.errors import SettingError
 from facecrafter.models.amortiser import encoder_of_images, split_gaussian
 from facecrafter.models.critic import Critic
 from facecrafter.models.prior import Prior
@@ -22,6 +23,7 @@ from facecrafter.training.batches import batch_of, varied
 from facecrafter.training.loop import Job, Losses, one_cycle, run, set_rate, shuffled
 from facecrafter.training.penalty import gradient_penalty
 from facecrafter.training.precision import mixed
+from facecrafter.training.settings import require_counts, require_not_negative, require_positive
 from facecrafter.types import Images
 
 
@@ -43,6 +45,17 @@ class PriorTraining:
     penalty: float = 10.0  # weight of the gradient penalty; WGAN-GP's
     anchor: float = 10.0  # weight of the reconstruction error per value while adversarial; ours
     bfloat16: bool = False  # mixed precision; ours
+
+    def __post_init__(self) -> None:
+        require_counts(self, "latent_dim", "width", "critic_width", "critic_steps")
+        require_counts(self, "batch", least=2)  # batch norms need two
+        require_counts(self, "warm_epochs", "steps", least=0)
+        require_positive(self, "warm_rate", "rate")
+        require_not_negative(self, "divergence", "penalty", "anchor")
+        if not self.warm_epochs + self.steps:
+            raise SettingError(
+                "warm_epochs=0 and steps=0 of PriorTraining train nothing: give either."
+            )
 
     def fit(
         self,
@@ -181,4 +194,5 @@ class _Parts:
         optimisers: Mapping[str, torch.optim.Optimizer],
     ) -> Job:
         recipe = f"{self.recipe} seed={self.seed} faces={len(self.faces)}"
-        return Job(title, steps, step, modules, optimisers, recipe, self.samples)
+        rests_on = {"faces": self.faces}
+        return Job(title, steps, step, modules, optimisers, recipe, rests_on, self.samples)

@@ -10,7 +10,7 @@ from torch import Tensor
 from facecrafter.errors import DataError
 from facecrafter.models.amortiser import Amortiser
 from facecrafter.models.critic import Critic
-from facecrafter.models.decoder import Decoder
+from facecrafter.models.decoder import Decoder, LinearDecoder
 from facecrafter.models.judge import Judge
 from facecrafter.models.part import AbstractPart, frozen
 from facecrafter.models.prior import Prior
@@ -110,10 +110,18 @@ def _amortiser(weights: Weights, size: int) -> Amortiser:
     return Amortiser(channels, len(weights[last]), width)
 
 
-def _decoder(weights: Weights, size: int) -> Decoder:
+def _decoder(weights: Weights, size: int) -> Decoder | LinearDecoder:
+    if "layers.0.weight" not in weights:
+        return _linear_decoder(weights)
     width, channels, *_ = weights["layers.0.weight"].shape
     ups = sum(value.ndim == 4 and value.shape[-1] == 5 for value in weights.values()) - 1
     return Decoder(channels, size // 2**ups, size, width)
+
+
+def _linear_decoder(weights: Weights) -> LinearDecoder:
+    """Its weights tell channels x side^2 as one number; both cuts of Table X leave size / 4."""
+    side = 2 ** sum(value.ndim == 4 for value in weights.values())
+    return LinearDecoder(weights["layers.1.weight"].shape[1] // side**2, side, 4 * side)
 
 
 def _critic(weights: Weights, size: int) -> Critic:

@@ -12,9 +12,11 @@ from facecrafter.data.faces import Faces
 from facecrafter.errors import DataError
 from facecrafter.models.surrogate import Surrogate
 from facecrafter.randomness import stream
+from facecrafter.training.basis import Networks
 from facecrafter.training.batches import batch_of, varied
 from facecrafter.training.loop import Job, Losses, one_cycle, run, set_rate, shuffled
 from facecrafter.training.precision import mixed
+from facecrafter.training.settings import require_counts, require_not_negative, require_positive
 from facecrafter.types import Features, Images
 
 PIECE = 256  # faces passed through a network at once; of no influence on the result
@@ -34,6 +36,12 @@ class SurrogateTraining:
     # tell what a defence that rests on it does to questions that nobody foresaw
     attributes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        require_counts(self, "widths", "epochs")
+        require_counts(self, "batch", least=2)  # batch norms need two
+        require_positive(self, "rate")
+        require_not_negative(self, "decay")
+
     def fit(
         self,
         encode: Callable[[Images], Features],
@@ -41,9 +49,12 @@ class SurrogateTraining:
         seed: int = 0,
         folder: Path | None = None,
         device: torch.device | str = "cpu",
+        unfolded: Networks | None = None,
     ) -> Surrogate:
         """`encode`: Enc, which a device has. Faces without attributes are left out.
 
+        `unfolded`: the "target" as it was before its batch norms were folded, for checkpoints to
+        know it by; a fold has other last bits on another device.
         Raises `DataError` where no face has attributes.
         """
         known = faces.take(faces.known())
@@ -77,7 +88,8 @@ class SurrogateTraining:
 
         recipe = f"{self} seed={seed} faces={len(known)}"
         modules, optimisers = {"surrogate": surrogate}, {"adam": optimiser}
-        run(Job("surrogate", steps, step, modules, optimisers, recipe), folder)
+        rests_on = {"faces": known, "target": encode, **(unfolded or {})}
+        run(Job("surrogate", steps, step, modules, optimisers, recipe, rests_on), folder)
         return surrogate.eval()
 
 

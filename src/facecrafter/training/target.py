@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -14,19 +15,34 @@ from facecrafter.randomness import stream
 from facecrafter.training.batches import batch_of, varied
 from facecrafter.training.loop import Job, Losses, one_cycle, run, set_rate, shuffled
 from facecrafter.training.precision import mixed
+from facecrafter.training.settings import (
+    require_choice,
+    require_counts,
+    require_not_negative,
+    require_positive,
+)
+
+NetworkName = Literal["resnet18", "resnet50", "resnet152", "vgg16"]
 
 
 @dataclass(frozen=True)
 class TargetTraining:
     """Train a target network from scratch. `fit` returns it in evaluation mode."""
 
-    network: str = "resnet18"  # resnet18, resnet50 or vgg16; paper, Table X
+    network: NetworkName = "resnet18"  # resnet152 is not the paper's; paper, Table X
     widths: tuple[int, int, int, int] = (64, 128, 256, 512)  # of a ResNet; paper, Table X
     epochs: int = 10  # ours
     batch: int = 64  # ours
     rate: float = 1.5e-3  # AdamW, at the peak of one cycle; ours
     decay: float = 5e-2  # AdamW; ours
     bfloat16: bool = False  # mixed precision; ours
+
+    def __post_init__(self) -> None:
+        require_choice(self, "network", *get_args(NetworkName))
+        require_counts(self, "widths", "epochs")
+        require_counts(self, "batch", least=2)  # batch norms need two
+        require_positive(self, "rate")
+        require_not_negative(self, "decay")
 
     def fit(
         self,
@@ -61,7 +77,9 @@ class TargetTraining:
             return {"cross-entropy": loss.item()}
 
         recipe = f"{self} seed={seed} faces={len(known)}"
-        run(Job("target", steps, step, {"model": model}, {"adam": optimiser}, recipe), folder)
+        modules, optimisers = {"model": model}, {"adam": optimiser}
+        rests_on = {"faces": faces.take(known)}
+        run(Job("target", steps, step, modules, optimisers, recipe, rests_on), folder)
         return model.eval()
 
     def build(self, classes: int, seed: int) -> AbstractSplitModel:
