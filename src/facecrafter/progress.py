@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import (
@@ -19,6 +19,7 @@ from rich.progress import (
 SECONDS_BETWEEN_LINES = 30.0  # ours
 
 
+@runtime_checkable
 class Advance(Protocol):
     """Called with how many units of work were done and a short note, such as a loss."""
 

@@ -28,7 +28,7 @@ from facecrafter.metrics.image import ssim
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.judge import Judge
 from facecrafter.paper.threats import Threat, threats
-from facecrafter.progress import progress
+from facecrafter.progress import Advance, progress
 from facecrafter.randomness import child, permutation, stream
 from facecrafter.types import Embeddings, Features, Images, Scores
 
@@ -103,33 +103,35 @@ def verify(
         raise SettingError(f"strangers={strangers}: a line-up needs 1 or more.")
     passes, device = threshold(bundle.facts), next(bundle.need("target").parameters()).device
     attacker, offline = _prepared(bundle, shadows, attacks)
-    unknown = average_faces(offline, strangers, child(rng, "strangers"), images.to(device))
-    protector = defence.fit(offline, child(rng, "fit")).to(device)
     mine = Remembered(defence, memory).fit(offline, child(rng, "fit")).to(device)
-    pieces = images.split(BATCH)
+    another = defence.fit(offline, child(rng, "fit")).to(device)  # strangers are not remembered
+    unknown = average_faces(offline, strangers, child(rng, "strangers"), images.to(device))
+    faces, verdicts = list[Images](), list[Verdict]()
     with progress("attacking", len(attacker.threats) * (len(unknown) + 2 * len(images))) as advance:
-
-        def attack(features: Features, *name: str | int) -> tuple[Images, ...]:
-            return attacker.attack(features, child(rng, *name), advance)
-
-        def protect(protector: nn.Module, faces: Images, *name: str | int) -> Features:
-            return protector(faces, child(rng, *name)).in_order_of_images().detach()
-
-        others = attack(protect(protector, unknown, "line-up"), "attack the line-up")
-        line_up = torch.stack([attacker.embed(faces) for faces in others])
-        found = []
-        for number, piece in enumerate(pieces):
+        released = _released(another, unknown, child(rng, "protect strangers"))
+        shown = attacker.attack(released, child(rng, "attack strangers"), advance)
+        line_up = torch.stack([attacker.embed(each) for each in shown])
+        for number, piece in enumerate(images.split(BATCH)):
             originals = piece.to(device)
-            released = protect(mine, originals, "protect", number)
+            released = _released(mine, originals, child(rng, "protect", number))
+            with torch.no_grad():
+                raw = offline.encode(originals)
             protected, plain = (
-                _strongest(attack(each, "attack", number), attacker, originals, line_up)
-                for each in (released, offline.encode(originals).detach())
+                _strongest(
+                    attacker.attack(features, child(rng, "attack", number), advance),
+                    attacker,
+                    originals,
+                    line_up,
+                )
+                for features in (released, raw)
             )
-            found.append((protected, _verdicts(protected, plain, passes, attacker)))
-    return Verification(
-        tuple(verdict for _, some in found for verdict in some),
-        torch.cat([protected.faces.cpu() for protected, _ in found]),
-    )
+            faces.append(protected.faces.cpu())
+            verdicts += _verdicts(protected, plain, passes, attacker)
+    return Verification(tuple(verdicts), torch.cat(faces))
+
+
+def _released(protector: nn.Module, faces: Images, rng: Generator) -> Features:
+    return protector(faces, rng).in_order_of_images().detach()
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +142,7 @@ class _Attacker:
     threats: tuple[Threat, ...]
     judge: Judge
 
-    def attack(self, features: Features, rng: Generator, advance: Any) -> tuple[Images, ...]:
+    def attack(self, features: Features, rng: Generator, advance: Advance) -> tuple[Images, ...]:
         """The reconstructions of each threat."""
         faces: list[Images] = []
         for threat in self.threats:
