@@ -25,15 +25,6 @@ from facecrafter.implicit import (
 from facecrafter.randomness import normal, stream
 from linear_problems import BATCH, EXACT, LIKE, Problem, each_solver, product
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 # Products
 
 

@@ -32,14 +32,6 @@ from linear_problems import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_the_table_has_every_solver():
     ours = [k for k in AbstractLinearSolver.__subclasses__() if k.__module__.startswith("face")]
     assert {type(solver) for solver in SOLVERS} == set(ours)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -13,11 +12,6 @@ from facecrafter.data.faces import Faces
 from facecrafter.data.synthetic import synthetic
 
 Writer = Callable[..., Path]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -44,11 +44,8 @@ RECIPES = (
 @pytest.fixture(autouse=True)
 def _keep_after_each_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(kept, "SECONDS", -1.0)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     yield
     be_quiet(False)
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
-"""The tiny scene, quick threats, an empty store, and one thread."""
+"""The tiny scene, quick threats and an empty store."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.pixel_search import PixelSearch
@@ -23,13 +23,10 @@ _DECODER = ShadowDecoder(restarts=2)
 
 
 @pytest.fixture(autouse=True)
-def _one_thread_and_quiet():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _quiet() -> Iterator[None]:
     be_quiet()
     yield
     be_quiet(False)
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Verdicts on a planted leak and a planted protection, and where their thresholds are from."""
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from facecrafter.models.judge import Judge
 from facecrafter.paper.cells import Table
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.threats import Threat
-from facecrafter.paper.verify import Level, Verdict, Verification, calibrate, verify
+from facecrafter.paper.verify import Level, Verdict, Verification, calibrate, level, verify
 from facecrafter.randomness import stream
 from facecrafter.types import Embeddings, Features, Images
 
@@ -55,7 +56,7 @@ class _Given(AbstractInverter):
 
 @dataclass(frozen=True)
 class Planted(AbstractAttack):
-    """'Reconstructs' the one from what `Moves` released, another from plain features, and the
+    """'Reconstructs' the one from what `MOVED` released, another from plain features, and the
     third from the features of two strangers.
     """
 
@@ -83,21 +84,30 @@ FAR = 1e6  # beyond every plain feature
 
 
 @dataclass(frozen=True)
-class Moves(AbstractDefence):
-    """Makes a released feature known as one."""
+class Releases(AbstractDefence):
+    """Releases whatever this makes of the photographs."""
+
+    make: Callable[[Offline, Images, torch.Generator], Features]
 
     def fit(self, offline: Offline, rng: torch.Generator) -> AbstractProtector:
-        return _Moves(offline)
+        return _Releases(self.make, offline)
 
 
-class _Moves(AbstractProtector):
-    def __init__(self, offline: Offline) -> None:
+class _Releases(AbstractProtector):
+    def __init__(self, make: Callable[..., Features], offline: Offline) -> None:
         super().__init__()
-        self.offline = offline
+        self.make, self.offline = make, offline
 
     def protect(self, images: Images, rng: torch.Generator) -> Release:
         with torch.no_grad():
-            return Release(self.offline.encode(images) + FAR, straight(images))
+            return Release(self.make(self.offline, images, rng), straight(images))
+
+
+MOVED = Releases(lambda offline, images, _: offline.encode(images) + FAR)  # known as released
+# holds nothing of the photograph
+SOMEBODY = Releases(
+    lambda offline, images, rng: offline.encode(average_faces(offline, len(images), rng, images))
+)
 
 
 class Colours(Judge):
@@ -125,7 +135,7 @@ def planted(
     bundle: Bundle, moved: Images, plain: Images, strangers: Images, originals: Images
 ) -> Verification:
     threat = Threat("planted", Planted(moved, plain, strangers))
-    return verify(originals, bundle, Moves(), stream(0), attacks=[threat], strangers=STRANGERS)
+    return verify(originals, bundle, MOVED, stream(0), attacks=[threat], strangers=STRANGERS)
 
 
 def test_a_leak_is_recognisable_and_a_protected_face_hidden(bundle: Bundle) -> None:
@@ -150,6 +160,16 @@ def test_a_picture_that_strangers_give_as_well_tells_nothing(bundle: Bundle) -> 
     found = planted(bundle, moved, plain, coloured(ORANGE, GREEN), originals)
     assert [v.strangers for v in found.verdicts] == [1, 2, 0]
     assert [v.level for v in found.verdicts] == ["hidden", "hidden", "recognisable"]
+
+
+@pytest.mark.parametrize(
+    ("strangers", "several", "expected"),
+    [(0, 64, "recognisable"), (1, 64, "hidden"), (10, 650, "recognisable"), (11, 650, "hidden")],
+)
+def test_a_longer_line_up_is_no_place_to_hide_in(
+    strangers: int, several: int, expected: Level
+) -> None:
+    assert level(0.9, strangers, several, 0.8) == expected
 
 
 def test_an_attack_that_breaks_no_plain_feature_proves_nothing(bundle: Bundle) -> None:
@@ -206,7 +226,7 @@ def test_photographs_of_another_size_are_refused(bundle: Bundle) -> None:
 def test_strangers_do_not_enter_the_memory(bundle: Bundle, tmp_path: Path) -> None:
     memory, originals = tmp_path / "memory.db", coloured(RED, GREEN, ORANGE)
     threat = Threat("planted", Planted(originals, originals, coloured(GREEN, GREEN)))
-    verify(originals, bundle, Moves(), stream(0), (), [threat], memory, STRANGERS)
+    verify(originals, bundle, MOVED, stream(0), (), [threat], memory, STRANGERS)
     with sqlite3.connect(memory) as database:
         assert database.execute("SELECT COUNT(*) FROM released").fetchone() == (3,)
 
@@ -229,30 +249,11 @@ def test_a_line_up_needs_somebody(bundle: Bundle) -> None:
         verify(coloured(RED), bundle, Plain(), stream(0), strangers=0)
 
 
-@dataclass(frozen=True)
-class Somebody(AbstractDefence):
-    """Releases the feature of a face that the prior drew: it holds nothing of the photograph."""
-
-    def fit(self, offline: Offline, rng: torch.Generator) -> AbstractProtector:
-        return _Somebody(offline)
-
-
-class _Somebody(AbstractProtector):
-    def __init__(self, offline: Offline) -> None:
-        super().__init__()
-        self.offline = offline
-
-    def protect(self, images: Images, rng: torch.Generator) -> Release:
-        with torch.no_grad():
-            faces = average_faces(self.offline, len(images), rng, images)
-            return Release(self.offline.encode(faces), straight(images))
-
-
 def test_the_shipped_bundle_tells_a_plain_face_from_one_that_is_not_there() -> None:
     shipped = load(Path(__file__).parents[2] / "bundles" / "lfw64")
     face = demo_faces(64)[:1]
     plain, hidden = (
-        verify(face, shipped, defence, stream(0), strangers=8) for defence in (Plain(), Somebody())
+        verify(face, shipped, defence, stream(0), strangers=8) for defence in (Plain(), SOMEBODY)
     )
     assert plain.overall == "recognisable"
     assert hidden.overall == "hidden"

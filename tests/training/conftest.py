@@ -1,18 +1,9 @@
-"""Random faces, and one thread: sums are the same only at a fixed number of threads."""
+"""Random faces."""
 
 import numpy as np
 import pytest
-import torch
 
 from facecrafter.data.faces import Faces
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

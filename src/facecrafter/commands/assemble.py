@@ -57,6 +57,7 @@ class TrainBundle(AbstractCommand):
     surrogate: Path | None = None  # likewise; None = left out
     out: Path = Path("bundles/lfw64")  # folder of the bundle
     float32: bool = False  # store float32, not float16, which costs nothing measurable; ours
+    remark: str = ""  # a sentence for the model card, on how the parts came about
     uncalibrated: bool = False  # leave out the thresholds that `facecrafter verify` needs
 
     def run(self) -> Outcome:
@@ -74,6 +75,7 @@ class TrainBundle(AbstractCommand):
             "data": _counts(self.source.data, splits),
             "pixels": {"public": _pixels(splits.public), "private": _pixels(splits.private_train)},
             "recipes": {name: one.recipe for name, one in found.items()},
+            "remark": self.remark,
             "seconds": {name: one.seconds for name, one in found.items()},
         }
         learnt = settings(facts["recipes"].get("surrogate", "")).get("attributes", ())

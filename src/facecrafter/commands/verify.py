@@ -14,7 +14,7 @@ from facecrafter.commands.prepared import DEFAULT, image_size, in_project, shado
 from facecrafter.commands.protect import Moved, refuse_guessable
 from facecrafter.defences.crafter import Crafter
 from facecrafter.errors import NotProtected, NumericalError
-from facecrafter.paper.verify import MEANING, STRANGERS, Verdict, threshold, verify, worst
+from facecrafter.paper.verify import MEANING, RANK, STRANGERS, Verdict, threshold, verify, worst
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Verify(AbstractCommand):
     bundle: Path = DEFAULT  # folder of networks; ours
     memory: Path | None = None  # SQLite file of what was released before; never send or delete it
     find_faces: bool = False  # cut around the largest face (extra: detect), not the middle
-    strangers: int = STRANGERS  # drawn faces to compare with; ours
+    strangers: int = STRANGERS  # drawn faces to compare with; more of them tell chance finer; ours
     any_task: bool = False  # keep every use alike, though the bundle knows some of the questions
     crafter: Annotated[Crafter, tyro.conf.arg(name="")] = field(default_factory=Crafter)
 
@@ -74,7 +74,8 @@ class Verify(AbstractCommand):
         """The verdict in words, and how far chance goes."""
         overall = worst(verdicts)
         some = sum(verdict.level == overall for verdict in verdicts)
-        by_chance = len(verdicts) / (self.strangers + 1)
+        stands_out = self.strangers // RANK + 1  # ranks, of strangers and one
+        by_chance = len(verdicts) * stands_out / (self.strangers + 1)
         return (
             f"A similarity of {passes:.2f} passes for one person: one pair of strangers in twenty "
             f"reaches it. By chance alone {by_chance:.1f} of {len(verdicts)} photographs would "

@@ -34,7 +34,8 @@ from facecrafter.types import Embeddings, Features, Images, Scores
 
 FACT = "verification"  # where a bundle's facts hold the calibration
 PHOTOGRAPHS = 2000  # compared with each other at most: two million pairs; ours
-STRANGERS = 64  # in the line-up; one photograph in 65 stands out by chance; ours
+STRANGERS = 64  # in the line-up; ours
+RANK = 65  # stands out: whom fewer than one in so many strangers equals; ours
 BATCH = 64  # photographs crafted together; paper, VI-E
 
 Level = Literal["hidden", "cannot tell", "at risk", "recognisable"]
@@ -126,7 +127,7 @@ def verify(
                 for features in (released, raw)
             )
             faces.append(protected.faces.cpu())
-            verdicts += _verdicts(protected, plain, passes, attacker)
+            verdicts += _verdicts(protected, plain, passes, strangers, attacker)
     return Verification(tuple(verdicts), torch.cat(faces))
 
 
@@ -205,9 +206,9 @@ def _strongest(
 
 
 def _verdicts(
-    protected: _Seen, plain: _Seen, passes: float, attacker: _Attacker
+    protected: _Seen, plain: _Seen, passes: float, several: int, attacker: _Attacker
 ) -> tuple[Verdict, ...]:
-    now, before = _levels(protected, passes), _levels(plain, passes)
+    now, before = (_levels(seen, passes, several) for seen in (protected, plain))
     return tuple(
         Verdict(
             _told(now[i], before[i]),
@@ -222,18 +223,21 @@ def _verdicts(
     )
 
 
-def _levels(seen: _Seen, passes: float) -> list[Level]:
+def _levels(seen: _Seen, passes: float, several: int) -> list[Level]:
     return [
-        level(similarity, strangers, passes)
+        level(similarity, strangers, several, passes)
         for similarity, strangers in zip(
             seen.similarity.tolist(), seen.strangers.tolist(), strict=True
         )
     ]
 
 
-def level(similarity: float, strangers: int, passes: float) -> Level:
-    """Hidden where any stranger is as alike; else recognisable from the similarity that passes."""
-    if strangers > 0:
+def level(similarity: float, strangers: int, several: int, passes: float) -> Level:
+    """Hidden where strangers are as alike, else recognisable from the similarity that passes.
+
+    One stranger of 64 will do, ten of 650 will not: a longer line-up is no place to hide in.
+    """
+    if strangers * RANK > several:
         return "hidden"
     return "recognisable" if similarity >= passes else "at risk"
 
