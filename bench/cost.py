@@ -57,21 +57,25 @@ def work_of(recipe: Crafter, offline: Offline, images: Images) -> Work:
 def timed(recipe: Crafter, offline: Offline, images: Images, steps: int | None = None) -> Timed:
     """Craft a batch and take the time; `steps`: run only so many of its steps, and multiply.
 
-    What precedes the first step is not multiplied, if two steps or more are run.
+    What precedes the first step is not multiplied, if two steps or more are run. A step is run
+    before the clock is: what only the first use of memory and kernels costs is not told.
     """
     ran, ends = min(steps or recipe.steps, recipe.steps), list[float]()
     last: Crafting | None = None
+    next(_steps(recipe, offline, images))
     with progress(f"{ran} of {recipe.steps} steps", ran) as advance, peak(images.device) as held:
         began = now(images.device)
         for step in islice(_steps(recipe, offline, images), ran):
             last = step
-            ends.append(now(images.device) - began)
+            if ran < recipe.steps:  # to wait for the device in each step costs time
+                ends.append(now(images.device) - began)
             advance()
-        features = last.features if last is not None and ran == recipe.steps else None
+        features = last.features if last is not None else None  # what is released
         seconds = now(images.device) - began
     if ran < recipe.steps:
+        features = None
         each = (ends[-1] - ends[0]) / (ran - 1) if ran > 1 else ends[0]
-        seconds = ends[0] + each * (recipe.steps - 1)
+        seconds += each * (recipe.steps - ran)
     return Timed(seconds / len(images), held.mebibytes, ran, features)
 
 

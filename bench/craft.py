@@ -3,11 +3,12 @@
     python bench/craft.py --quick                     # 3 minutes on two cores
     python bench/craft.py --root DATA/lfw             # a whole batch of real faces
     python bench/craft.py --full --root DATA/lfw      # and attacked here and now
+    python bench/craft.py --full --paper-size --faces 128 --device cuda
 
 Both run on the same faces, in one process, one after the other: only the ratio means something
 elsewhere. Of the published settings a CPU runs a few of the 450 outer steps, which are alike, and
-multiplies; a GPU with --full runs all. Without --full the quality is read from `results/`, where
-`facecrafter evaluate --published` has put it.
+multiplies; a GPU with --full runs all. Quality that is not measured here and now is read from
+`results/`, where `facecrafter evaluate --published` has put it.
 """
 
 import sys
@@ -21,26 +22,31 @@ import tyro
 
 from cost import Timed, Work, timed, work_of
 from facecrafter.commands.common import Common
-from facecrafter.commands.prepared import in_project, prepare, shadows_of
+from facecrafter.commands.prepared import DEFAULT, in_project, prepare, shadows_of
 from facecrafter.data.synthetic import synthetic
-from facecrafter.defences.base import Offline
+from facecrafter.defences.base import AbstractDefence, Offline
 from facecrafter.defences.crafter import Crafter
-from facecrafter.defences.opponents import LatentOpponent
+from facecrafter.defences.opponents import LatentOpponent, PixelOpponent
+from facecrafter.defences.plain import Plain
 from facecrafter.defences.privacy import AssignedDistance
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.errors import FacecrafterError, SettingError
 from facecrafter.inversion import Momentum
+from facecrafter.models.part import frozen
+from facecrafter.models.surrogate import Surrogate
 from facecrafter.paper.report import markdown
 from facecrafter.paper.scenes import FEW, Scene, lfw64_batch
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.published import AUTHORS_BETAS, BETAS, PUBLISHED, authors
-from facecrafter.paper.threats import threats
-from facecrafter.types import Features, Images
-from page import blocks, fill
-from quality import LESS_USEFUL, MORE_RECOGNISED, Quality, as_good, attacked, stored
+from facecrafter.paper.threats import THREATS, threats
+from facecrafter.types import Images
+from page import blocks, fill, seconds
+from quality import LESS_USEFUL, MORE_RECOGNISED, Quality, as_good, attacked, hides, stored
+from sizes import SIZES, made, some
 
 QUICK = 8  # faces of --quick; ours
-STEPS = 3  # of the 450 published ones that a CPU runs; ours
+STEPS = 3  # of the 450 published ones that a CPU runs at least; ours
+LATENT = 500  # dimensions of --paper-size; paper, for CelebA
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ class Setting:
 
     name: str
     recipe: Crafter
-    judged: tuple[Crafter, ...] = ()  # at the same cost, by beta: whose quality speaks for it
+    # at the same cost, by beta: whose quality speaks for it where it is read from results
+    judged: tuple[Crafter, ...] = ()
     published: bool = False  # so slow that a CPU runs a few steps only
 
 
@@ -64,17 +71,29 @@ def ladder() -> tuple[Setting, ...]:
     short = replace(searching.follow, steps=3)
     carried = replace(assigned, opponent=replace(searching, follow=short, start="previous"))
     default, knowing = Crafter(), Crafter(utility=TaskUtility())
+    mixed = replace(default, opponent=PixelOpponent(bfloat16=True))
     return (
         Setting("published", published, theirs, published=True),
         Setting("4 products, not 121", few, published=True),
         Setting("assignment, not critic", assigned, published=True),
         Setting("z* carried over, 3 steps", carried, published=True),
         Setting("default", default, tuple(replace(default, beta=beta) for beta in BETAS)),
+        Setting("in bfloat16", mixed),
         Setting("with TaskUtility", knowing, tuple(replace(knowing, beta=b) for b in BETAS)),
     )
 
 
 SETTINGS = ladder()
+
+
+@dataclass(frozen=True, eq=False)
+class What:
+    """What is crafted, and what the device holds."""
+
+    told: str
+    offline: Offline
+    images: Images
+    scene: Scene | None = None  # where the faces' people are known
 
 
 @dataclass(frozen=True)
@@ -94,12 +113,15 @@ class Craft:
     The last line says how many times cheaper the default is, and whether it is as good at one of
     its betas: at most one point more of the faces recognised under the strongest attack, mean AUC
     at most 0.005 lower, against the published settings at that of their betas where they hide most.
+    Where they hide nothing at all the answer is no, whatever ours do.
     """
 
-    root: Path | None = None  # folder of LFW; None = painted faces
-    bundle: Path = Path("bundles/lfw64")  # folder of networks; decoders in BUNDLE-shadow1, -shadow2
-    quick: bool = False  # 8 faces, not 32
-    full: bool = False  # attack now, do not read results; on a GPU run all published steps
+    root: Path | None = None  # folder of LFW; None = synthetic faces
+    bundle: Path = DEFAULT  # folder of networks; decoders in BUNDLE-shadow1, -shadow2
+    paper_size: bool = False  # untrained networks of the paper's sizes, and noise for photographs
+    faces: int = FEW  # in the batch that is timed
+    quick: bool = False  # 8 faces
+    full: bool = False  # attack what is crafted here; on a GPU run all published steps
     steps: int = STEPS  # published steps to run on a CPU, or without --full
     cache: Path | None = Path("runs/crops")  # folder of decoded crops
     results: Path = Path("results")  # of `facecrafter evaluate --published`
@@ -109,73 +131,117 @@ class Craft:
     def run(self) -> None:
         """Measure, print, and write."""
         self._refuse()
-        scene, offline, images = self._what()
+        what = self._what()
+        # counted first: networks that a setting lacks are missed before the long work
+        works = [work_of(setting.recipe, what.offline, what.images) for setting in SETTINGS]
         columns: list[Column] = []
-        for setting in SETTINGS:
+        for setting, work in zip(SETTINGS, works, strict=True):
             print(f"{setting.name} ...", file=sys.stderr, flush=True)
-            columns.append(self._column(setting, scene, offline, images))
-        told = [_head(columns, len(images), images.device), costs(columns), *qualities(columns)]
-        told += reversed([_verdict(columns[0], c) for c in columns if not c.setting.published])
+            columns.append(self._column(setting, work, what))
+        plain = self._plain(what)
+        told = [_head(columns, what), costs(columns), *qualities(columns, plain)]
+        told += verdicts(columns, plain)
         print("\n\n".join(told))
         if self.page is not None:
             fill(self.page, {"craft": "\n\n".join(told)})
 
     def _refuse(self) -> None:
         Common(device=self.device).torch_device()
-        if self.full and (self.quick or self.root is None):
+        if self.full and (self.quick or (self.root is None and not self.paper_size)):
             raise SettingError("--full attacks a whole batch of LFW: give --root, and no --quick.")
-        if self.steps < 1:
-            raise SettingError(f"--steps {self.steps}: give 1 or more.")
+        if self.paper_size and self.root is not None:
+            raise SettingError(
+                "--paper-size crafts noise with untrained networks: leave out --root."
+            )
+        if self.root is not None and self.faces != FEW:
+            raise SettingError(f"--faces {self.faces} with --root: the scene has {FEW} faces.")
+        if self.steps < STEPS or self.faces < 1:
+            raise SettingError(
+                f"--steps {self.steps}, --faces {self.faces}: give {STEPS} steps or more, and a "
+                "face or more."
+            )
         if self.page is not None:
             blocks(self.page, "craft")
 
-    def _what(self) -> tuple[Scene | None, Offline, Images]:
-        """Where the faces are from, what the device holds, and the faces."""
-        device, count = torch.device(self.device), QUICK if self.quick else FEW
+    def _what(self) -> What:
+        device, count = torch.device(self.device), QUICK if self.quick else self.faces
+        if self.paper_size:
+            size = SIZES[0]
+            offline = replace(made(size, LATENT, self.device), surrogate=untrained(self.device))
+            told = f"{count} images of noise, untrained networks of the paper's sizes"
+            return What(told, offline, some(size, count, self.device))
         if self.root is None:
             ready = prepare(self.bundle, device)
             faces = synthetic(0, people=count, photographs=1, size=ready.size)
-            return None, ready.offline(), faces.images().to(device)
+            return What(f"{count} synthetic faces", ready.offline(), faces.images().to(device))
         shadows = shadows_of(self.bundle)
         scene = lfw64_batch(self.root, in_project(self.bundle), shadows, self.cache, self.device)
-        return scene, scene.offline(), scene.images(range(count))
+        told = f"{count} faces of `{scene.name}`"
+        return What(told, scene.offline(), scene.images(range(count)), scene)
 
-    def _column(
-        self, setting: Setting, scene: Scene | None, offline: Offline, images: Images
-    ) -> Column:
-        few = setting.published and not (self.full and images.is_cuda)
-        work = work_of(setting.recipe, offline, images)
-        done = timed(setting.recipe, offline, images, self.steps if few else None)
+    def _column(self, setting: Setting, work: Work, what: What) -> Column:
+        few = setting.published and not (self.full and what.images.is_cuda)
+        done = timed(setting.recipe, what.offline, what.images, self.steps if few else None)
         found: dict[float, Quality] = {}
         for recipe in setting.judged:
-            if self.full and scene is not None and done.features is not None:
-                released = done.features if recipe == setting.recipe else _all(recipe, scene)
-                found[recipe.beta] = attacked(scene, threats(decoders=len(scene.shadows)), released)
-            elif quality := stored(Store(self.results, Path()), PUBLISHED.scene, recipe):
+            if quality := self._quality(setting, recipe, done, what):
                 found[recipe.beta] = quality
         return Column(setting, work, done, found)
 
+    def _quality(
+        self, setting: Setting, recipe: Crafter, done: Timed, what: What
+    ) -> Quality | None:
+        if not (self.full and what.scene is not None and done.features is not None):
+            return self._stored(recipe, what)
+        here = replace(setting.recipe, beta=recipe.beta)  # no series by fewer products
+        features = done.features
+        if here != setting.recipe:
+            features = timed(here, what.offline, what.images).features
+        assert features is not None
+        return attacked(what.scene, threats(decoders=len(what.scene.shadows)), features)
 
-def _all(recipe: Crafter, scene: Scene) -> Features:
-    """What the recipe releases of all faces."""
-    faces = scene.images(range(len(scene.private_test)))
-    released = timed(recipe, scene.offline(), faces).features
-    assert released is not None
-    return released
+    def _plain(self, what: What) -> Quality | None:
+        if not (self.full and what.scene is not None):
+            return self._stored(Plain(), what)
+        with torch.no_grad():
+            raw = what.offline.encode(what.images)
+        return attacked(what.scene, threats(decoders=len(what.scene.shadows)), raw)
+
+    def _stored(self, defence: AbstractDefence, what: What) -> Quality | None:
+        """Measured before, with these networks: without the faces only the bundle's name tells."""
+        if self.paper_size or (what.scene is None and self.bundle != DEFAULT):
+            return None
+        digest = None if what.scene is None else what.scene.digest
+        return stored(Store(self.results, Path()), PUBLISHED.scene, defence, digest)
 
 
-def _head(columns: Sequence[Column], faces: int, device: torch.device) -> str:
+def untrained(device: str) -> Surrogate:
+    """The networks of `SIZES` have none."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return frozen(Surrogate(SIZES[0].channels, 40)).to(device)
+
+
+def _head(columns: Sequence[Column], what: What) -> str:
+    device = what.images.device
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     some = [c for c in columns if c.timed.ran < c.setting.recipe.steps]
     multiplied = "".join(
-        f" Of the {c.setting.recipe.steps} steps of `{c.setting.name}` {c.timed.ran} were run, and "
-        "multiplied."
-        for c in some
+        f" Of {steps} steps {ran} were run, and multiplied: {names}."
+        for (steps, ran), names in _by_steps(some).items()
     )
     return (
-        f"{faces} faces at a time, {where}, {torch.get_num_threads()} threads, torch "
-        f"{torch.__version__}. Passes, operations and seconds are per face.{multiplied}"
+        f"{what.told}, {where}, {torch.get_num_threads()} threads, torch {torch.__version__}. "
+        f"Passes, operations and seconds are per face.{multiplied}"
     )
+
+
+def _by_steps(columns: Sequence[Column]) -> dict[tuple[int, int], str]:
+    """Names of settings by steps that they have and steps that were run."""
+    found: dict[tuple[int, int], list[str]] = {}
+    for c in columns:
+        found.setdefault((c.setting.recipe.steps, c.timed.ran), []).append(f"`{c.setting.name}`")
+    return {steps: ", ".join(names) for steps, names in found.items()}
 
 
 def costs(columns: Sequence[Column]) -> str:
@@ -188,60 +254,68 @@ def costs(columns: Sequence[Column]) -> str:
     return markdown(["", *(column.setting.name for column in columns)], rows)
 
 
-def qualities(columns: Sequence[Column]) -> list[str]:
+def qualities(columns: Sequence[Column], plain: Quality | None) -> list[str]:
     """What each setting gives, as Markdown; nothing where nothing was measured."""
-    found = [(c, beta, one) for c in columns for beta, one in c.qualities.items()]
-    if not found:
-        return []
-    attacks = list(found[0][2].eval_acc)
     goals = columns[0].qualities
-    rows = [
-        [
-            column.setting.name,
-            f"{beta:g}",
-            *(f"{100 * one.eval_acc[name]:.1f} %" for name in attacks),
-            f"{one.l_u:.3f}",
-            f"{one.auc:.3f}",
-            ", ".join(f"{b:g}" for b, goal in goals.items() if as_good(one, goal)),
-            one.source,
-        ]
-        for column, beta, one in found
-    ]
-    recognised = [f"Eval Acc, {name}" for name in attacks]
+    lines = [] if plain is None else [_line("no defence", "", plain, {})]
+    for column in columns:
+        for beta, one in column.qualities.items():
+            lines.append(_line(column.setting.name, f"{beta:g}", one, goals))
+    if not lines:
+        return []
+    recognised = [f"Eval Acc, {threat.name}" for threat in THREATS]
     heads = ["setting", "beta", *recognised, "L_u", "mean AUC", "as good as", "measured"]
     told = (
-        f"On the {FEW} faces of `{PUBLISHED.scene}`, seed 0. The quality of `published` is that of "
-        "its series by 4 products. `as good as`: the betas of `published` that are reached, with "
-        "Eval Acc of the strongest attack at most "
+        f"On the {FEW} faces of `{PUBLISHED.scene}`. The quality of `published` that is read from "
+        "results is that of its series by 4 products. `as good as`: the betas of `published` that "
+        "are reached, with Eval Acc of the strongest attack at most "
         f"{100 * MORE_RECOGNISED:g} point above, mean AUC at most {LESS_USEFUL:g} below; one face "
         f"is {100 / FEW:.1f} points."
     )
-    return [markdown(heads, rows), told]
+    return [markdown(heads, lines), told]
 
 
-def _verdict(published: Column, ours: Column) -> str:
+def _line(name: str, beta: str, one: Quality, goals: Mapping[float, Quality]) -> list[str]:
+    return [
+        name,
+        beta,
+        *(f"{100 * one.eval_acc[threat.name]:.1f} %" for threat in THREATS),
+        f"{one.l_u:.3f}",
+        f"{one.auc:.3f}",
+        ", ".join(f"{b:g}" for b, goal in goals.items() if as_good(one, goal)),
+        one.source,
+    ]
+
+
+def verdicts(columns: Sequence[Column], plain: Quality | None) -> list[str]:
+    """What the comparison rests on, then a line for each of ours, that of the default last."""
+    published, ours = columns[0], [c for c in columns if c.setting.judged][1:]
+    told, good = answers(published.qualities, [c.qualities for c in ours], plain)
+    lines = [_verdict(published, c, yes) for c, yes in zip(ours, good, strict=True)]
+    return [told, *reversed(lines)]
+
+
+def _verdict(published: Column, ours: Column, yes: bool) -> str:
     times = published.timed.seconds / ours.timed.seconds
     name = "" if ours.setting.name == "default" else f", {ours.setting.name}"
-    answer = _answer(published.qualities, ours.qualities)
+    answer = "yes" if yes else "no"
     return f"speed-up{name}: {times:,.0f} x at equal-or-better quality: {answer}"
 
 
-def _answer(theirs: Mapping[float, Quality], ours: Mapping[float, Quality]) -> str:
+def answers(
+    theirs: Mapping[float, Quality], ours: Sequence[Mapping[float, Quality]], plain: Quality | None
+) -> tuple[str, list[bool]]:
     """Where the published settings hide nothing, equal privacy is easy: they are met at the beta
-    where they hide most.
+    where they hide most, and if that is nothing too, nothing is told.
     """
-    if not theirs or not ours:
-        return "no (not measured: `facecrafter evaluate --published` first)"
+    no = [False] * len(ours)
+    if not theirs or plain is None or not any(ours):
+        return "The quality is not measured: `facecrafter evaluate --published` first.", no
     point = min(theirs, key=lambda beta: theirs[beta].worst)
-    good = [beta for beta, one in ours.items() if as_good(one, theirs[point])]
-    if not good:
-        return f"no (none of {len(ours)} betas against published beta {point:g})"
-    return f"yes (beta {good[0]:g} of {len(ours)} tried against published beta {point:g})"
-
-
-def seconds(number: float) -> str:
-    """Three digits, or all before the point."""
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+    if not hides(theirs[point], plain):
+        return "The published settings hide nothing at any beta that is measured.", no
+    answers = [any(as_good(one, theirs[point]) for one in some.values()) for some in ours]
+    return f"Held against the published settings at beta {point:g}, where they hide most.", answers
 
 
 def _count(number: float | None) -> str:

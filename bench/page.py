@@ -32,3 +32,8 @@ def fill(page: Path, texts: Mapping[str, str]) -> None:
 
 def _marks(name: str) -> re.Pattern[str]:
     return re.compile(rf"(<!-- {name}\b[^>]*-->\n)(.*?)(<!-- /{name} -->)", re.DOTALL)
+
+
+def seconds(number: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"

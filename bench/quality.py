@@ -1,16 +1,17 @@
 """How good a crafting is: Eval Acc against three attackers, L_u, mean AUC."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.paper import describe
 from facecrafter.paper.measure import invert, judge
 from facecrafter.paper.scenes import Scene
-from facecrafter.paper.store import Store
+from facecrafter.paper.store import Record, Store
 from facecrafter.paper.threats import THREATS, Threat
 from facecrafter.paper.work import Work
 from facecrafter.types import Features
@@ -40,6 +41,11 @@ def as_good(ours: Quality, theirs: Quality) -> bool:
     return private and ours.auc >= theirs.auc - LESS_USEFUL
 
 
+def hides(one: Quality, plain: Quality) -> bool:
+    """Whether it is more private than no defence, by more than what is called equal."""
+    return one.worst < plain.worst - MORE_RECOGNISED
+
+
 def attacked(scene: Scene, threats: tuple[Threat, ...], features: Features) -> Quality:
     """Measured now, with fresh attackers. `features`: of all private test faces of the scene."""
     outcomes: dict[str, Mapping[str, Any]] = {}
@@ -51,19 +57,36 @@ def attacked(scene: Scene, threats: tuple[Threat, ...], features: Features) -> Q
     return _quality(outcomes, "now")
 
 
-def stored(store: Store, scene: str, defence: AbstractDefence) -> Quality | None:
-    """Measured before by `facecrafter evaluate`, seed 0; None if any of the attacks was not."""
-    wanted = describe.of_defence(defence)
-    found = {
-        record.threat["name"]: record
-        for record in store.all()
-        if (record.scene, record.defence, record.seed) == (scene, wanted, 0)
-    }
-    if set(found) < {threat.name for threat in THREATS}:
-        return None
-    commits = sorted({(record.commit or "unknown")[:12] for record in found.values()})
-    outcomes = {name: record.outcome for name, record in found.items()}
+def stored(
+    store: Store, scene: str, defence: AbstractDefence, digest: str | None = None
+) -> Quality | None:
+    """Measured before by `facecrafter evaluate`, the mean of the seeds that have all attacks.
+
+    `digest`: of a scene; what was measured with other faces or networks does not count. None if
+    nothing was measured.
+    """
+    wanted, names = describe.of_defence(defence), {threat.name for threat in THREATS}
+    found: dict[tuple[int, str], dict[str, Record]] = {}  # by seed and release
+    for record in store.all():
+        told = record.versions
+        if (record.scene, record.defence) == (scene, wanted) and digest in (None, told["scene"]):
+            found.setdefault((record.seed, told["release"]), {})[record.threat["name"]] = record
+    whole = [by_threat for by_threat in found.values() if set(by_threat) >= names]
+    return _mean([_of(by_threat) for by_threat in whole]) if whole else None
+
+
+def _of(records: Mapping[str, Record]) -> Quality:
+    commits = sorted({(record.commit or "unknown")[:12] for record in records.values()})
+    outcomes = {name: record.outcome for name, record in records.items()}
     return _quality(outcomes, f"results, commit {', '.join(commits)}")
+
+
+def _mean(seeds: Sequence[Quality]) -> Quality:
+    accuracies = {name: fmean(one.eval_acc[name] for one in seeds) for name in seeds[0].eval_acc}
+    source = seeds[0].source if len(seeds) == 1 else f"results, {len(seeds)} seeds"
+    return Quality(
+        accuracies, fmean(one.l_u for one in seeds), fmean(one.auc for one in seeds), source
+    )
 
 
 def _quality(outcomes: Mapping[str, Mapping[str, Any]], source: str) -> Quality:

@@ -12,6 +12,7 @@ import craft
 import quality
 import scaling
 import series
+import sizes
 from cost import timed, work_of
 from craft import Craft
 from facecrafter.attacks.latent_search import LatentSearch
@@ -28,7 +29,7 @@ from facecrafter.models.split import ResNet
 from facecrafter.paper.cells import Cell
 from facecrafter.paper.measure import measure
 from facecrafter.paper.store import Store
-from facecrafter.paper.threats import Threat
+from facecrafter.paper.threats import THREATS, Threat
 from facecrafter.paper.tiny import tiny
 from helpers import tiny_offline
 from linear_networks import linear_network, photographs
@@ -125,11 +126,11 @@ def test_operations_are_those_of_the_formula() -> None:
 def test_a_part_of_the_steps_is_multiplied_and_releases_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What precedes the first step, 10 s here, is not multiplied."""
-    times = iter([0.0, 12.0, 14.0, 16.0, 16.0])
+    """What precedes the first step, 10 s here, is not multiplied, nor F_X after the last, 1 s."""
+    times = iter([0.0, 12.0, 14.0, 16.0, 17.0])
     monkeypatch.setattr(cost, "now", lambda _: next(times))
     done = timed(Crafter(steps=7), linear_network().offline(), photographs(4), 3)
-    assert done.seconds == (10 + 7 * 2) / 4
+    assert done.seconds == (10 + 7 * 2 + 1) / 4
     assert (done.ran, done.features) == (3, None)
 
 
@@ -142,7 +143,9 @@ def test_all_steps_are_timed_and_release() -> None:
 def test_memory_is_that_of_the_block() -> None:
     with cost.peak(torch.device("cpu")) as held:
         assert torch.ones(8 * 2**20).sum() > 0  # 32 MiB
-    assert held.mebibytes is None or 30 < held.mebibytes < 60
+    if held.mebibytes is None:
+        pytest.skip("nobody tells the memory of a process here")
+    assert 30 < held.mebibytes < 60
 
 
 def test_memory_that_no_one_tells_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +190,15 @@ def test_quality_measured_now_is_that_of_evaluate(
     assert kept.eval_acc == {"white-box": record.outcome["eval_acc"]}
     assert (kept.l_u, now.source) == (0, "now")
     assert stored(store, scene.name, Noise(1.0)) is None
+    assert stored(store, scene.name, Plain(), scene.digest) == kept
+    assert stored(store, scene.name, Plain(), "another scene") is None
+    other = measure(Cell(scene.name, Noise(1.0), SHORT[0], 0), scene, store).outcome
+    again = measure(Cell(scene.name, Noise(1.0), SHORT[0], 1), scene, store).outcome
+    both = stored(store, scene.name, Noise(1.0))
+    assert both is not None
+    assert both.l_u == (other["l_u"] + again["l_u"]) / 2
+    assert other["l_u"] != again["l_u"]
+    assert both.source == "results, 2 seeds"
 
 
 def short_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,10 +222,13 @@ def test_the_benchmark_runs_and_says_what_it_did(
     page = tmp_path / "performance.md"
     page.write_text("before\n<!-- craft: written -->\nold\n<!-- /craft -->\nafter\n")
     bundle = make_bundle(tmp_path / "bundle")
-    Craft(bundle=bundle, quick=True, steps=1, page=page, results=tmp_path).run()
+    Craft(bundle=bundle, quick=True, page=page, results=tmp_path).run()
     out = capsys.readouterr().out
-    assert "Of the 4 steps of `published` 1 were run" in out
-    assert re.fullmatch(r"speed-up: [\d,]+ x .* quality: no \(not measured.*", out.splitlines()[-1])
+    assert "8 synthetic faces" in out
+    assert "Of 4 steps 3 were run, and multiplied: `published`." in out
+    assert "The quality is not measured" in out
+    last = out.splitlines()[-1]
+    assert re.fullmatch(r"speed-up: [\d,]+ x at equal-or-better quality: no", last)
     text = page.read_text()
     assert "| passes, Enc JVP | " in text
     assert "old" not in text
@@ -236,7 +251,7 @@ def quality_of(white: float, auc: float) -> Quality:
                 quality_of(0.1, 0.8),
                 quality_of(0.2, 0.9),
             ),
-            "yes (beta 1 of 2 tried against published beta 0.5)",
+            "yes",
         ),
         (
             (
@@ -245,7 +260,7 @@ def quality_of(white: float, auc: float) -> Quality:
                 quality_of(0.3, 0.9),  # reaches the first, which counts for nothing
                 quality_of(0.1, 0.8),
             ),
-            "no (none of 2 betas against published beta 0.5)",
+            "no",
         ),
     ],
 )
@@ -257,13 +272,53 @@ def test_the_last_line_is_the_verdict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     short_ladder(monkeypatch)
-    told = iter(qualities)
+    bundle, told = make_bundle(tmp_path / "bundle"), iter((*qualities, quality_of(0.93, 0.95)))
     monkeypatch.setattr(craft, "stored", lambda *_: next(told))
-    Craft(bundle=make_bundle(tmp_path / "bundle"), quick=True, steps=1).run()
+    monkeypatch.setattr(craft, "DEFAULT", bundle)  # of another bundle nothing is read
+    monkeypatch.setattr(craft, "THREATS", [t for t in THREATS if t.name != "black-box"])
+    Craft(bundle=bundle, quick=True).run()
     out = capsys.readouterr().out
-    assert f"quality: {answer}" in out.splitlines()[-1]
+    assert "against the published settings at beta 0.5" in out
+    assert out.splitlines()[-1].endswith(f"quality: {answer}")
+    assert "| no defence |  | " in out
     assert "| default | 1 | " in out
     assert "results, commit abc" in out
+
+
+def test_nothing_is_told_where_the_published_settings_hide_nothing() -> None:
+    theirs, ours = {4.0: quality_of(0.925, 0.9), 0.5: quality_of(0.93, 0.9)}, quality_of(0.1, 0.95)
+    told, answers = craft.answers(theirs, [{1.0: ours}], quality_of(0.93, 0.95))
+    assert "hide nothing" in told
+    assert answers == [False]
+    told, answers = craft.answers(theirs, [{1.0: ours}], quality_of(0.95, 0.95))
+    assert "at beta 4" in told
+    assert answers == [True]
+
+
+def test_full_attacks_what_was_crafted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours at each beta, and no defence, here and now; on a CPU not what was not run in full."""
+    short_ladder(monkeypatch)
+    scene = tiny()
+    faces = scene.images(range(len(scene.private_test)))
+    what = craft.What("tiny", scene.offline(), faces, scene)
+    monkeypatch.setattr(craft, "THREATS", SHORT)
+    monkeypatch.setattr(craft, "threats", lambda decoders: SHORT)
+    monkeypatch.setattr(Craft, "_what", lambda _: what)
+    Craft(full=True, root=tmp_path, results=tmp_path).run()
+    measured = [line for line in capsys.readouterr().out.splitlines() if line.endswith("| now |")]
+    names = [line.split("|")[1:3] for line in measured]
+    assert names == [[" no defence ", "  "], [" default ", " 0.0025 "], [" default ", " 1 "]]
+
+
+def test_the_papers_sizes_are_timed_without_a_bundle(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_ladder(monkeypatch)
+    monkeypatch.setattr(craft, "SIZES", (SMALL,))
+    Craft(paper_size=True, faces=3).run()
+    assert "3 images of noise, untrained networks" in capsys.readouterr().out
 
 
 def test_pages_without_marks_are_refused_before_the_work(tmp_path: Path) -> None:
@@ -271,6 +326,18 @@ def test_pages_without_marks_are_refused_before_the_work(tmp_path: Path) -> None
         (tmp_path / "empty.md").write_text("nothing")
         with pytest.raises(ResultError, match="no block 'craft'"):
             Craft(page=page).run()
+
+
+def test_a_bundle_without_a_surrogate_is_missed_before_the_long_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    offline = replace(tiny_offline(), surrogate=None)
+    monkeypatch.setattr(Craft, "_what", lambda _: craft.What("", offline, torch.rand(2, 3, 64, 64)))
+    knowing = craft.Setting("with TaskUtility", Crafter(steps=2, utility=TaskUtility()))
+    monkeypatch.setattr(craft, "SETTINGS", (craft.Setting("plain", Crafter(steps=2)), knowing))
+    monkeypatch.setattr(craft, "timed", lambda *_: pytest.fail("long work"))
+    with pytest.raises(SettingError, match="needs a surrogate"):
+        Craft(quick=True).run()
 
 
 @pytest.mark.parametrize("command", [Craft(quick=True, full=True), Craft(full=True)])
@@ -281,48 +348,72 @@ def test_full_needs_a_whole_batch_of_faces(command: Craft) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [Craft(steps=0), scaling.Scaling(steps=0), scaling.Scaling(steps=41), Series(faces=0)],
+    [
+        Craft(steps=2),
+        Craft(faces=0),
+        Craft(paper_size=True, root=Path()),
+        Craft(faces=64, root=Path()),
+        scaling.Scaling(steps=0),
+        scaling.Scaling(steps=41),
+        Series(faces=0),
+    ],
 )
 def test_counts_out_of_range_are_refused(command: Craft | scaling.Scaling | Series) -> None:
     with pytest.raises(SettingError, match="--"):
         command.run()
 
 
-def test_few_products_are_held_against_the_series(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Series(bundle=make_bundle(tmp_path / "bundle"), faces=2).run()
+def test_few_products_are_held_against_the_series(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the trained networks: with untrained ones a single product would do."""
+    Series(bundle=Path(__file__).parents[1] / "bundles" / "lfw64", faces=2).run()
     out = capsys.readouterr().out
     assert out.startswith("alpha x lambda_max over 2 faces: ")
     greatest = [float(line.split("|")[3]) for line in out.splitlines() if "e-" in line]
     assert len(greatest) == len(series.PRODUCTS)
+    assert greatest[0] > 1e-3
     assert greatest[-1] < 1e-4
 
 
-@pytest.mark.parametrize("size", scaling.SIZES, ids=lambda size: size.name)
-def test_rows_of_table_7_have_the_features_that_they_are_named_after(size: scaling.Size) -> None:
-    feature = scaling.made(size, 4, "cpu").encode(scaling.some(size, 1, "cpu"))
+@pytest.mark.parametrize("size", sizes.SIZES, ids=lambda size: size.name)
+def test_rows_of_table_7_have_the_features_that_they_are_named_after(size: sizes.Size) -> None:
+    feature = sizes.made(size, 4, "cpu").encode(sizes.some(size, 1, "cpu"))
     assert " x ".join(map(str, feature.shape[1:])) == size.name
 
 
+SMALL = sizes.Size("8 x 16 x 16", lambda: ResNet(2, widths=(8, 8, 8, 8)), 8, 64, 27.15)
+MARKS = "<!-- scaling -->\n<!-- /scaling -->\n<!-- table7 -->\n<!-- /table7 -->\n"
+
+
 def test_growth_is_measured_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = scaling.Size("8 x 16 x 16", lambda: ResNet(2, widths=(8, 8, 8, 8)), 8, 64, 27.15)
-    monkeypatch.setattr(scaling, "SIZES", (small,))
+    monkeypatch.setattr(scaling, "SIZES", (SMALL,))
     monkeypatch.setattr(scaling, "LATENTS", (4, 8))
     page = tmp_path / "performance.md"
-    page.write_text("<!-- scaling -->\n<!-- /scaling -->\n<!-- table7 -->\n<!-- /table7 -->\n")
+    page.write_text(MARKS)
     scaling.Scaling(steps=2, largest=2, page=page).run()
     text = page.read_text()
-    assert text.count("| 8 x 16 x 16 | 64 | ") == 3  # two batches, and the row of Table VII
-    assert "| 27.15 |" in text
+    assert text.count("| 8 x 16 x 16 | 64 | ") == 2  # two batches
+    assert "<!-- table7 -->\n<!-- /table7 -->" in text  # not without the published settings
     assert (tmp_path / "figures/scaling.svg").read_text().startswith("<?xml")
     lines = (tmp_path / "figures/scaling.csv").read_text().splitlines()
     assert len(lines) == 1 + 2 + 2
 
 
+def test_table_7_holds_the_published_settings_against_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scaling, "SIZES", (SMALL,))
+    monkeypatch.setattr(scaling, "LATENTS", (4,))
+    monkeypatch.setattr(Crafter, "as_published", lambda elements: paper(2, 1, 4))
+    page = tmp_path / "performance.md"
+    page.write_text(MARKS)
+    scaling.Scaling(steps=2, largest=1, published=True, page=page).run()
+    row = r"\| 8 x 16 x 16 \| 64 \| 27.15 \| [\d.]+ \| [\d.]+ \| \d+ \|"
+    assert re.search(row, page.read_text())
+
+
 def test_the_floor_is_the_work_at_the_peak() -> None:
     work, done = cost.Work({}, 6e9), cost.Timed(3.0, None, 40, None)
-    point = scaling.Point(scaling.SIZES[0], 2, 4, work, done, 2e9)
+    point = scaling.Point(sizes.SIZES[0], 2, 4, work, done, 2e9)
     assert point.floor == 3.0
     assert 0 < point.least < 1
     assert "nan" in scaling.rows([point])
