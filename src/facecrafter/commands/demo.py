@@ -41,7 +41,7 @@ class Demo(AbstractCommand):
     bundle: Path = DEFAULT  # folder of networks; ours
     out: Path = Path("demo")  # folder for report.html and what a second run takes up
     results: Path = Path("results")  # folder of measured cells, for the trade-off figure
-    any_task: bool = False  # keep every use alike, though the bundle knows some of the questions
+    any_task: bool = False  # do not use the bundle's surrogate: keep every use alike, and hide less
     crafter: Annotated[Crafter, tyro.conf.arg(name="")] = field(default_factory=Crafter)
 
     def run(self) -> Outcome:

@@ -34,8 +34,8 @@ LEAST = 0.1  # of |Enc(x)|, by which a released feature differs from Enc(x); our
 class Protect(AbstractCommand):
     """Turn photographs of faces into protected features, in a random order.
 
-    Reads the photographs, moves each one's feature by --steps steps of Crafter, so that whoever
-    inverts it sees somebody else, and writes a safetensors file that holds the features and nothing
+    Reads the photographs, moves each one's feature by --steps steps of Crafter towards that of an
+    average face (docs/results.md says how many stay recognisable), and writes a safetensors file that holds the features and nothing
     else: no name, no order, no metadata. With --memory a photograph that was protected before gets
     the very same feature again, so that repeated releases cannot be averaged. Nothing is written
     unless every photograph could be read and protected.
@@ -48,7 +48,7 @@ class Protect(AbstractCommand):
     out: Path = Path("features.safetensors")  # file to write, readable by its owner only
     memory: Path | None = None  # SQLite file of what was released before; never send or delete it
     find_faces: bool = False  # cut around the largest face (extra: detect), not the middle
-    any_task: bool = False  # keep every use alike, though the bundle knows some of the questions
+    any_task: bool = False  # do not use the bundle's surrogate: keep every use alike, and hide less
     crafter: Annotated[Crafter, tyro.conf.arg(name="")] = field(default_factory=Crafter)
 
     def run(self) -> Outcome:

@@ -38,7 +38,7 @@ class Verify(AbstractCommand):
     memory: Path | None = None  # SQLite file of what was released before; never send or delete it
     find_faces: bool = False  # cut around the largest face (extra: detect), not the middle
     strangers: int = STRANGERS  # drawn faces to compare with; more of them tell chance finer; ours
-    any_task: bool = False  # keep every use alike, though the bundle knows some of the questions
+    any_task: bool = False  # do not use the bundle's surrogate: keep every use alike, and hide less
     crafter: Annotated[Crafter, tyro.conf.arg(name="")] = field(default_factory=Crafter)
 
     def run(self) -> Outcome:
