@@ -265,7 +265,7 @@ def test_the_headline_is_the_strongest_setting_that_drops_little(tmp_path: Path)
     assert "| no defence | `Crafter strength 0.3`: knows no question |" in told
     assert "| faces recognised, black-box | 91.0 ± 1.0 % | 21.0 ± 1.0 % |" in told
     assert "| faces recognised, any of these attacks |" in told
-    assert "Mean over 2 seeds" in told
+    assert "the mean over 2 seeds" in told
     lower = [
         replace(r, outcome={**r.outcome, "auc": 0.89}) if r.defence.get("strength") == 0.3 else r
         for r in RECORDS

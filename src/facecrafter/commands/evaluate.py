@@ -34,7 +34,8 @@ class Evaluate(AbstractCommand):
     bundle: Path = DEFAULT  # folder of networks; ours
     # bundles that hold one more decoder each, for the attacker; None = BUNDLE-shadow1 and so on
     shadows: tuple[Path, ...] | None = None
-    # the authors' settings in full on one batch of 32 faces instead of the grid: one to three hours
+    # the authors' settings in full on one batch of 32 faces instead of the grid: on two cores two
+    # hours for each of their two betas
     published: bool = False
     only: str | None = None  # cells whose description holds this text, such as Crafter or hybrid
     # several of --seed, of the defences and attacks; None = 0 and 1, and 0 for --published; ours

@@ -73,6 +73,7 @@ class Table:
     )
     remarks: Mapping[str, str] = field(default_factory=dict[str, str])  # heading -> paragraph
     page: str = "results"  # its file among the documents, without .md
+    command: str = "facecrafter evaluate --root LFW"  # what measures it
     learnt: tuple[str, ...] = ()  # attributes that the surrogate learnt, to be told apart
 
     def cells(self) -> tuple[Cell, ...]:

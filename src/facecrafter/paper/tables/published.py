@@ -1,7 +1,7 @@
 """The authors' settings in full beside ours, on one minibatch of 32 private test faces.
 
-Measured by `facecrafter evaluate --root LFW --published`, two hours of two cores each: 450 steps
-of 80 steps of inversion and 10 of a critic. Their 120 products of each step are evaluated as the
+Measured by `facecrafter evaluate --root LFW --published`, two hours of two cores for each of the
+authors' betas: 450 steps of 80 steps of inversion and 10 of a critic. Their 120 products of each step are evaluated as the
 same polynomial by 4 (`Lanczos`; tests/defences/test_crafter.py holds the two against each other).
 """
 
@@ -34,6 +34,7 @@ PUBLISHED = Table(
     title=f"LFW, 64 x 64, deployment: the authors' settings on {FEW} faces",
     scene=f"lfw64-deployment-{FEW}",
     page="published",
+    command="facecrafter evaluate --root LFW --published",
     defences=(
         Plain(),
         *(Crafter(beta) for beta in BETAS),
@@ -49,6 +50,7 @@ PUBLISHED = Table(
             "the fast settings reach what the published ones reach, not to rank them."
         ),
         "What the authors' settings are here": (
+            "The rows with LatentOpponent and CriticDistance are `Crafter.as_published`. "
             f"Their scales are for batches of 128; here the batch has {FEW}. Their search shares "
             "one step size among all images of a batch. Their reward for realism in the search is "
             "left out (`Crafter.as_published` says why), and a series of 120 products is evaluated "
