@@ -29,9 +29,7 @@ class Common:
     """Options of every command."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"  # auto = cuda where there is a GPU; ours
-    seed: int | None = (
-        None  # of all random numbers; None = 0, but unknown for protect, verify; ours
-    )
+    seed: int | None = None  # of all that is random; None = 0, for protect and verify secret
     json: bool = False  # print one JSON object on standard output, and no progress
     quiet: bool = False  # show no progress
 

@@ -35,10 +35,10 @@ class Protect(AbstractCommand):
     """Turn photographs of faces into protected features, in a random order.
 
     Reads the photographs, moves each one's feature by --steps steps of Crafter towards that of an
-    average face (docs/results.md says how many stay recognisable), and writes a safetensors file that holds the features and nothing
-    else: no name, no order, no metadata. With --memory a photograph that was protected before gets
-    the very same feature again, so that repeated releases cannot be averaged. Nothing is written
-    unless every photograph could be read and protected.
+    average face (docs/results.md says how many stay recognisable), and writes a safetensors file
+    that holds the features and nothing else: no name, no order, no metadata. With --memory a
+    photograph that was protected before gets the very same feature again, so that repeated releases
+    cannot be averaged. Nothing is written unless every photograph could be read and protected.
 
     Example: facecrafter protect photos --bundle bundles/lfw64 --out features.safetensors
     """

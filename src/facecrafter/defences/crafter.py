@@ -44,8 +44,8 @@ class Crafter(AbstractDefence):
 
     beta: float = 0.0025  # weight of L_u: more keeps more utility and more identity; ours
     steps: int = 40  # ours; paper, VI-E: 500
-    opponent: AbstractOpponent = field(default_factory=PixelOpponent)  # simulated; ours
-    distance: AbstractDistance = field(default_factory=AssignedDistance)  # lines 4 to 9; ours
+    opponent: AbstractOpponent = field(default_factory=PixelOpponent)  # simulated attacker; ours
+    distance: AbstractDistance = field(default_factory=AssignedDistance)  # L_p; ours
     utility: AbstractUtility = field(default_factory=FeatureUtility)  # L_u; paper, Eq. 6
 
     def __post_init__(self) -> None:

@@ -278,8 +278,8 @@ def _comparison(found: Sequence[Point]) -> list[str]:
     )
     told = (
         "Straight between measured points, above a baseline's most useful one straight to no "
-        "defence, which is a guess; empty: no point at that AUC. The AUC is the mean over all attributes, learnt "
-        "by a surrogate or not."
+        "defence, which is a guess; empty: no point at that AUC. The AUC is the mean over all "
+        "attributes, learnt by a surrogate or not."
     )
     return [markdown(["defence", "AUC", "Eval Acc", *others], rows), told, verdict]
 

@@ -1,8 +1,9 @@
 """The authors' settings in full beside ours, on one minibatch of 32 private test faces.
 
 Measured by `facecrafter evaluate --root LFW --published`, two hours of two cores for each of the
-authors' betas: 450 steps of 80 steps of inversion and 10 of a critic. Their 120 products of each step are evaluated as the
-same polynomial by 4 (`Lanczos`; tests/defences/test_crafter.py holds the two against each other).
+authors' betas: 450 steps of 80 steps of inversion and 10 of a critic. Their 120 products of each
+step are evaluated as the same polynomial by 4 (`Lanczos`; tests/defences/test_crafter.py holds the
+two against each other).
 """
 
 from dataclasses import replace
