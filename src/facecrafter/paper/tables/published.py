@@ -11,6 +11,7 @@ from dataclasses import replace
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.opponents import LatentOpponent
 from facecrafter.defences.plain import Plain
+from facecrafter.defences.steered import Steered
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.implicit import Lanczos
 from facecrafter.paper.cells import Table
@@ -42,6 +43,7 @@ PUBLISHED = Table(
         Plain(),
         *(Crafter(beta) for beta in BETAS),
         *(Crafter(beta, utility=TaskUtility()) for beta in BETAS),
+        *(Steered(Crafter(beta)) for beta in BETAS),
         *(authors(beta) for beta in AUTHORS_BETAS),
     ),
     threats=THREATS,
