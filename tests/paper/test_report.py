@@ -121,6 +121,15 @@ def test_crafter_against_another_opponent_is_another_curve() -> None:
     assert "Crafter, LatentOpponent strength 3" in {point.label for point in found}
 
 
+def test_a_label_names_the_field_of_an_inner_recipe_not_all_of_it() -> None:
+    around = [
+        replace(r, defence={"name": "Steered", "defence": r.defence, "weight": 0.5})
+        for r in RECORDS
+        if r.defence["name"] == "Crafter"
+    ]
+    assert "Steered strength 3" in {point.label for point in points(around)}
+
+
 def knowing() -> list[Record]:
     """The records, and Crafter again with another utility, less often recognised."""
     more = [

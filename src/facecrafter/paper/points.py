@@ -1,8 +1,9 @@
 """Records gathered into points: a defence under a threat, over all seeds."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -173,25 +174,37 @@ def by_label(records: Sequence[Record]) -> dict[str, list[Record]]:
     found: dict[str, list[Record]] = {}
     for record in records:
         family = _family(record)
-        fields = {name: record.defence.get(name) for name in varied[family]}
-        told = ", ".join(f"{name} {_short(value)}" for name, value in fields.items())
+        fields = [(path[-1], reduce(_field, path, record.defence)) for path in varied[family]]
+        told = ", ".join(f"{name} {_short(value)}" for name, value in fields)
         found.setdefault(f"{family} {told}".strip(), []).append(record)
     return found
 
 
-def _varied(records: Sequence[Record]) -> dict[str, list[str]]:
-    """For each family the fields that its members differ in."""
+def _varied(records: Sequence[Record]) -> dict[str, list[tuple[str, ...]]]:
+    """For each family the fields that its members differ in, each as the way to it."""
     families: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         families.setdefault(_family(record), []).append(record.defence)
-    return {
-        family: [
-            name
-            for name in members[0]
-            if len({json.dumps(member.get(name), sort_keys=True) for member in members}) > 1
-        ]
-        for family, members in families.items()
-    }
+    return {family: list(_differing(members)) for family, members in families.items()}
+
+
+def _differing(members: Sequence[Any]) -> Iterator[tuple[str, ...]]:
+    """Ways to what is not the same in all; into recipes as long as they are of one kind."""
+    for name in members[0]:
+        values = [member.get(name) for member in members]
+        if len({json.dumps(value, sort_keys=True) for value in values}) == 1:
+            continue
+        if (
+            all(isinstance(value, dict) for value in values)
+            and len({v["name"] for v in values}) == 1
+        ):
+            yield from ((name, *inside) for inside in _differing(values))
+        else:
+            yield (name,)
+
+
+def _field(recipe: Mapping[str, Any], name: str) -> Any:
+    return recipe.get(name)
 
 
 def _short(value: Any) -> str:
