@@ -26,7 +26,7 @@ class LatentSearch(AbstractAttack):
     heat: AbstractSearch | None = field(default_factory=lambda: Descent(10, 0.35))  # ours
     restarts: int = 3  # ours; paper: 1
     batch: int = 64  # images searched together; of no influence on the result
-    bfloat16: bool = False  # mixed precision of the search: half the time where a CPU has it
+    bfloat16: bool = False  # mixed precision of the search: faster where a CPU has it
 
     def __post_init__(self) -> None:
         if not (self.restarts >= 1 and self.batch >= 1):

@@ -28,7 +28,7 @@ class PixelSearch(AbstractAttack):
     restarts: int = 3  # ours; paper: 1
     disturbance: float = 0.05  # deviation of the noise on later starts, RGB 0 to 1; ours
     batch: int = 64  # images searched together; of no influence on the result
-    bfloat16: bool = False  # mixed precision of the search: half the time where a CPU has it
+    bfloat16: bool = False  # mixed precision of the search: faster where a CPU has it
 
     def __post_init__(self) -> None:
         if not (self.restarts >= 1 and self.batch >= 1 and self.disturbance >= 0):

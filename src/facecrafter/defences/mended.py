@@ -44,7 +44,7 @@ class Mended(AbstractDefence):
     steps: int = 20  # ours
     rate: float = 0.02  # of Adam; halfway it begins to fall in a straight line to 0; ours
     search: AbstractSearch = field(default_factory=lambda: Descent(60, 0.3))  # of z*(F); ours
-    bfloat16: bool = False  # mixed precision of the search: half the time where a CPU has it
+    bfloat16: bool = False  # mixed precision of the search: faster where a CPU has it
 
     def __post_init__(self) -> None:
         if not (0 <= self.keep < torch.inf and self.steps >= 1 and 0 < self.rate < torch.inf):

@@ -73,7 +73,7 @@ class PixelOpponent(AbstractOpponent):
     """Searches all images. Adam on pixels, RGB, 0 to 1, from the photograph itself."""
 
     rate: float = 0.03  # halfway it begins to fall in a straight line to 0; ours
-    bfloat16: bool = False  # mixed precision of the slopes: half the time where a CPU has it
+    bfloat16: bool = False  # mixed precision of the slopes: faster where a CPU has it
 
     def __post_init__(self) -> None:
         if not 0 < self.rate < torch.inf:

@@ -37,7 +37,7 @@ class Steered(AbstractDefence):
     weight: float = 0.5  # 0 leaves F as it is, 1 replaces all that is explained; ours
     choice: int = 2048  # average faces to choose from; ours
     search: AbstractSearch = field(default_factory=lambda: Descent(60, 0.3))  # of z*(F); ours
-    bfloat16: bool = False  # mixed precision of the search: half the time where a CPU has it
+    bfloat16: bool = False  # mixed precision of the search: faster where a CPU has it
 
     def __post_init__(self) -> None:
         if not (0 <= self.weight <= 1 and self.choice >= 1):
