@@ -39,7 +39,7 @@ from facecrafter.paper.scenes import FEW, Scene, lfw64_batch
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.published import AUTHORS_BETAS, BETAS, PUBLISHED, authors
 from facecrafter.paper.threats import THREATS, threats
-from facecrafter.types import Images
+from facecrafter.types import Features, Images
 from page import blocks, fill, seconds
 from quality import LESS_USEFUL, MORE_RECOGNISED, Quality, as_good, attacked, hides, stored
 from sizes import SIZES, made, some
@@ -198,14 +198,13 @@ class Craft:
         if here != setting.recipe:
             features = timed(here, what.offline, what.images).features
         assert features is not None
-        return attacked(what.scene, threats(decoders=len(what.scene.shadows)), features)
+        return _attacked(what.scene, features)
 
     def _plain(self, what: What) -> Quality | None:
         if not (self.full and what.scene is not None):
             return self._stored(Plain(), what)
         with torch.no_grad():
-            raw = what.offline.encode(what.images)
-        return attacked(what.scene, threats(decoders=len(what.scene.shadows)), raw)
+            return _attacked(what.scene, what.offline.encode(what.images))
 
     def _stored(self, defence: AbstractDefence, what: What) -> Quality | None:
         """Measured before, with these networks: without the faces only the bundle's name tells."""
@@ -213,6 +212,10 @@ class Craft:
             return None
         digest = None if what.scene is None else what.scene.digest
         return stored(Store(self.results, Path()), PUBLISHED.scene, defence, digest)
+
+
+def _attacked(scene: Scene, features: Features) -> Quality:
+    return attacked(scene, threats(decoders=len(scene.shadows)), features)
 
 
 def untrained(device: str) -> Surrogate:

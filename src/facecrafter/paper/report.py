@@ -97,7 +97,7 @@ def headline(records: Sequence[Record], learnt: Sequence[str] = ()) -> str | Non
         cells = [_percent(at[name]["eval_acc"]) if name in at else "not measured" for at in both]
         rows.append([f"faces recognised, {told}", *cells])
     note = (
-        f"Each figure is {_seeds(records)}; all settings, baselines and attacks are in "
+        f"Each figure is {_of_seeds(records)}; all settings, baselines and attacks are in "
         "[docs/results.md](docs/results.md)."
     )
     heads = [f"`{point.label}`: {HEADLINE[name]}" for name, point in chosen.items()]
@@ -135,10 +135,10 @@ def render(table: Table, records: Sequence[Record], picture: str) -> str:
 
 
 def _how(records: Sequence[Record]) -> str:
-    return _HOW.format(faces=faces(records), seeds=_seeds(records))
+    return _HOW.format(faces=faces(records), seeds=_of_seeds(records))
 
 
-def _seeds(records: Sequence[Record]) -> str:
+def _of_seeds(records: Sequence[Record]) -> str:
     """What a figure is of the seeds."""
     if len({record.seed for record in records}) == 1:
         return "of one seed"
@@ -172,19 +172,18 @@ def _likeness(found: Sequence[Point]) -> str:
             seconds = f"{point['seconds'].mean:.3g}"
             rows.append([label, point.threat, *texts, _interval(point), seconds])
     floors = [p["pii_floor"].mean for p in found if "pii_floor" in p.measures]
-    if floors:
-        told = (
-            f"Two samples of average faces are {floors[0] * 1000:.3f} x 10^-3 from each other: at "
-            "or below that, reconstructions cannot be told from average faces as a set. It is a "
-            "distance of sets of pixels, and does not order defences as recognition does."
-        )
-    else:
-        told = ""
+    told = [
+        f"Two samples of average faces are {floor * 1000:.3f} x 10^-3 from each other: at or below "
+        "that, this measure cannot tell reconstructions from average faces, though a judge may. It "
+        "is a distance of sets of pixels, and does not order defences as recognition does."
+        for floor in floors[:1]
+    ]
     busy = (
-        "s/face was taken while other cells were measured on the same machine, so equal work "
-        "differs by up to a factor of two: [performance](performance.md) has what crafting costs."
+        "s/face may have been taken while other cells were measured on the same machine, so equal "
+        "work differs by up to a factor of two: [performance](performance.md) has what crafting "
+        "costs."
     )
-    return "\n\n".join([markdown(head, rows), *filter(None, [told, busy])])
+    return "\n\n".join([markdown(head, rows), *told, busy])
 
 
 def _questions(table: Table, records: Sequence[Record]) -> list[str]:
