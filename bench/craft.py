@@ -267,13 +267,15 @@ def qualities(columns: Sequence[Column], plain: Quality | None) -> list[str]:
     if not lines:
         return []
     recognised = [f"Eval Acc, {threat.name}" for threat in THREATS]
-    heads = ["setting", "beta", *recognised, "L_u", "mean AUC", "as good as", "measured"]
+    heads = ["setting", "beta", *recognised, "strongest", "L_u", "mean AUC", "as good as"]
+    heads.append("measured")
     told = (
         f"On the {FEW} faces of `{PUBLISHED.scene}`. The quality of `published` that is read from "
         "results is that of its series by 4 products. `as good as`: the betas of `published` that "
         "are reached, with Eval Acc of the strongest attack at most "
         f"{100 * MORE_RECOGNISED:g} point above, mean AUC at most {LESS_USEFUL:g} below; one face "
-        f"is {100 / FEW:.1f} points."
+        f"is {100 / FEW:.1f} points. Of several seeds: the mean, plus or minus half of the range; "
+        "the strongest attack is that of each seed."
     )
     return [markdown(heads, lines), told]
 
@@ -283,11 +285,17 @@ def _line(name: str, beta: str, one: Quality, goals: Mapping[float, Quality]) ->
         name,
         beta,
         *(f"{100 * one.eval_acc[threat.name]:.1f} %" for threat in THREATS),
+        _spread(100 * one.worst, 100 * one.spread(lambda q: q.worst), 1) + " %",
         f"{one.l_u:.3f}",
-        f"{one.auc:.3f}",
+        _spread(one.auc, one.spread(lambda q: q.auc), 3),
         ", ".join(f"{b:g}" for b, goal in goals.items() if as_good(one, goal)),
         one.source,
     ]
+
+
+def _spread(mean: float, half: float, places: int) -> str:
+    """With the spread over seeds, where there are several."""
+    return f"{mean:.{places}f}" + (f" ± {half:.{places}f}" if half else "")
 
 
 def verdicts(columns: Sequence[Column], plain: Quality | None) -> list[str]:

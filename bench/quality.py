@@ -1,7 +1,7 @@
 """How good a crafting is: Eval Acc against three attackers, L_u, mean AUC."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -22,17 +22,24 @@ LESS_USEFUL = 0.005  # mean AUC, likewise
 
 @dataclass(frozen=True)
 class Quality:
-    """Of one batch of faces."""
+    """Of one batch of faces; the mean over seeds, where there are several."""
 
     eval_acc: Mapping[str, float]  # by threat, 0 to 1, lower is more private
     l_u: float  # from 0, lower is more useful
     auc: float  # 0 to 1, higher is more useful
     source: str  # when and with what code it was measured
+    seeds: tuple["Quality", ...] = ()  # each one's, where there are several
 
     @property
     def worst(self) -> float:
-        """Eval Acc of the strongest attack."""
-        return max(self.eval_acc.values())
+        """Eval Acc of the strongest attack: chosen seed by seed, as for one seed."""
+        own = [one.worst for one in self.seeds]
+        return fmean(own) if own else max(self.eval_acc.values())
+
+    def spread(self, measure: Callable[["Quality"], float]) -> float:
+        """Half of a measure's range over the seeds; 0 for one seed."""
+        values = [measure(one) for one in self.seeds or (self,)]
+        return (max(values) - min(values)) / 2
 
 
 def as_good(ours: Quality, theirs: Quality) -> bool:
@@ -82,11 +89,11 @@ def _of(records: Mapping[str, Record]) -> Quality:
 
 
 def _mean(seeds: Sequence[Quality]) -> Quality:
+    if len(seeds) == 1:
+        return seeds[0]
     accuracies = {name: fmean(one.eval_acc[name] for one in seeds) for name in seeds[0].eval_acc}
-    source = seeds[0].source if len(seeds) == 1 else f"results, {len(seeds)} seeds"
-    return Quality(
-        accuracies, fmean(one.l_u for one in seeds), fmean(one.auc for one in seeds), source
-    )
+    lost, auc = fmean(one.l_u for one in seeds), fmean(one.auc for one in seeds)
+    return Quality(accuracies, lost, auc, f"results, {len(seeds)} seeds", tuple(seeds))
 
 
 def _quality(outcomes: Mapping[str, Mapping[str, Any]], source: str) -> Quality:

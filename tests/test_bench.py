@@ -199,6 +199,28 @@ def test_quality_measured_now_is_that_of_evaluate(
     assert both.l_u == (other["l_u"] + again["l_u"]) / 2
     assert other["l_u"] != again["l_u"]
     assert both.source == "results, 2 seeds"
+    assert both.seeds[0].l_u == other["l_u"]
+    assert kept.seeds == ()
+
+
+def test_of_several_seeds_the_strongest_attack_is_that_of_each() -> None:
+    one = Quality({"white-box": 0.4, "black-box": 0, "hybrid": 0.2}, 0.5, 0.91, "")
+    other = Quality({"white-box": 0.2, "black-box": 0, "hybrid": 0.6}, 0.5, 0.89, "")
+    both = Quality({"white-box": 0.3, "black-box": 0, "hybrid": 0.4}, 0.5, 0.90, "", (one, other))
+    assert (one.worst, both.worst) == (0.4, 0.5)  # not 0.4, the greater of the means
+    assert both.spread(lambda q: q.auc) == pytest.approx(0.01)
+    assert one.spread(lambda q: q.auc) == 0
+    assert not as_good(both, replace(one, auc=0.9))
+    (line,) = craft.qualities([column_of(both)], None)[0].splitlines()[2:]
+    assert "| 50.0 ± 10.0 % | 0.500 | 0.900 ± 0.010 |" in line
+
+
+def column_of(quality: Quality) -> craft.Column:
+    """Of a table in which nothing else is told."""
+    setting = craft.Setting("default", Crafter())
+    return craft.Column(
+        setting, cost.Work({}, 1.0), cost.Timed(1.0, None, 40, None), {1.0: quality}
+    )
 
 
 def short_ladder(monkeypatch: pytest.MonkeyPatch) -> None:

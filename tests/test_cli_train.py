@@ -86,6 +86,32 @@ def test_every_part_trains_and_the_bundle_protects(run: Run, photos: Path) -> No
     _a_bundle_of_a_bundle(run)
     again = ("train", "decoder", *DATA, "--target", "bundles/small", "--out", "runs/again")
     assert run(*again, "--width", "24", "--epochs", "1", "--batch", "8")[0] == 0
+    _more_decoders_beside_it(run)
+
+
+def _more_decoders_beside_it(run: Run) -> None:
+    """Each takes the next free name, and the attacks find it there."""
+    words = ("train", "shadow", *DATA, "--bundle", "bundles/small", "--decoder")
+    for name, folder in (("small-shadow1", "runs/again"), ("small-shadow2", "bundles/small")):
+        code, out, err = run(*words, folder, "--json")
+        assert code == 0, err
+        told = json.loads(out)
+        assert told["out"].endswith(name)
+        card = Path("bundles", name, "README.md").read_text()
+        assert "facecrafter train decoder --data synthetic" in card
+        assert str(told["decoder_ssim"]) in card
+    found = prepared.shadows_of(Path("bundles/small"))
+    assert [folder.name for folder in found] == ["small-shadow1", "small-shadow2"]
+    stored = load(found[0]).need("decoder")
+    trained = restore(Path("runs/again"), "decoder", 64)
+    for name, value in trained.state_dict().items():
+        assert torch.allclose(stored.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+    wide = ("train", "target", *DATA, "--widths", "8", "4", "4", "4", "--epochs", "1")
+    assert run(*wide, "--batch", "8", "--out", "runs/wide")[0] == 0
+    elsewhere = ("train", "shadow", *DATA, "--bundle", "runs/wide", "--decoder", "runs/again")
+    code, _, err = run(*elsewhere)
+    assert code == 1
+    assert "the decoder reads 4 x 16 x 16 features, this bundle's are 8 x 16 x 16" in err
 
 
 def _a_bundle_of_a_bundle(run: Run) -> None:

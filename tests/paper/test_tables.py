@@ -20,7 +20,7 @@ from facecrafter.defences.opponents import LatentOpponent
 from facecrafter.defences.steered import Steered
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.implicit import Lanczos, Neumann
-from facecrafter.paper.cells import Cell, Reported, modules
+from facecrafter.paper.cells import Cell, Reported, Table, modules
 from facecrafter.paper.tables.lfw64 import DEFENCES, LEARNT, LFW64, WITHOUT_A_CELL
 from facecrafter.paper.tables.published import PUBLISHED, authors
 from facecrafter.paper.threats import THREATS, threats
@@ -77,6 +77,16 @@ def test_the_authors_settings_are_measured_with_nothing_but_another_solver() -> 
     assert (solver.terms, solver.alpha) == (series.terms, series.alpha)
     assert replace(mine, opponent=replace(mine.opponent, solver=series)) == published
     assert authors(4.0) in PUBLISHED.defences
+
+
+def test_what_is_too_slow_is_measured_with_the_first_seed_alone() -> None:
+    table = Table("Tiny", "tiny", (Noise(1.0), Noise(2.0)), THREATS[:1], (3, 4), (Noise(2.0),))
+    told = [(cell.defence, cell.seed) for cell in table.cells()]
+    assert told == [(Noise(1.0), 3), (Noise(2.0), 3), (Noise(1.0), 4)]
+    seeds = {seed: [c.defence for c in PUBLISHED.cells() if c.seed == seed] for seed in (0, 1)}
+    assert authors(0.5) in seeds[0]
+    assert authors(0.5) not in seeds[1]
+    assert set(PUBLISHED.once) <= set(PUBLISHED.defences)
 
 
 def test_the_papers_figures_stand_beside_the_cells_that_they_are_of() -> None:

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,12 @@ class TrainBundle(AbstractCommand):
         cpu, size = torch.device("cpu"), self.source.size
         found = {name: trained(folder, name, cpu, size) for name, folder in folders.items()}
         parts = {name: one.network for name, one in found.items()}
-        stored = self._as_stored(parts, device)
+        stored = as_stored(parts, not self.float32, device)
         facts: dict[str, Any] = {
             "facecrafter": __version__,
             "size": self.source.size,
             "attribute_names": list(splits.public.attribute_names),
-            "data": _counts(self.source.data, splits),
+            "data": counts(self.source.data, splits),
             "pixels": {"public": _pixels(splits.public), "private": _pixels(splits.private_train)},
             "recipes": {name: one.recipe for name, one in found.items()},
             "remark": self.remark,
@@ -110,11 +110,12 @@ class TrainBundle(AbstractCommand):
         }
         return {name: folder for name, folder in chosen.items() if folder is not None}
 
-    def _as_stored(self, parts: dict[str, AbstractPart], device: torch.device) -> Bundle:
-        """The networks as a user loads them: figures of float32 weights would be of others."""
-        with tempfile.TemporaryDirectory() as folder:
-            bundles.save(Path(folder) / "stored", parts, {}, "", half=not self.float32)
-            return bundles.load(Path(folder) / "stored", device)
+
+def as_stored(parts: Mapping[str, AbstractPart], half: bool, device: torch.device) -> Bundle:
+    """The networks as a user loads them: figures of float32 weights would be of others."""
+    with tempfile.TemporaryDirectory() as folder:
+        bundles.save(Path(folder) / "stored", parts, {}, "", half=half)
+        return bundles.load(Path(folder) / "stored", device)
 
 
 def _figures(
@@ -144,7 +145,8 @@ def _figures(
     }
 
 
-def _counts(name: str, splits: Splits) -> dict[str, Any]:
+def counts(name: str, splits: Splits) -> dict[str, Any]:
+    """The data's name and how many photographs each side has."""
     sides = {
         "public": splits.public,
         "private_train": splits.private_train,

@@ -28,7 +28,7 @@ def card(name: str, facts: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
             "what": WHAT[part],
             "numbers": f"{size:,}",
             "recipe": facts["recipes"].get(part) or "not recorded",
-            "command": _timed(part, facts),
+            "command": timed(part, facts),
         }
         for part, size in sizes.items()
     ]
@@ -81,7 +81,8 @@ def settings(recipe: str) -> dict[str, Any]:
     return {field.arg or "": ast.literal_eval(field.value) for field in keywords}
 
 
-def _timed(part: str, facts: Mapping[str, Any]) -> str:
+def timed(part: str, facts: Mapping[str, Any]) -> str:
+    """`command`, and the seconds that it took, where they are recorded."""
     seconds = facts["seconds"].get(part)
     told = "" if seconds is None else f"  # {seconds:.0f} s"
     return f"{command(part, facts) or f'# {part}: not recorded'}{told}"

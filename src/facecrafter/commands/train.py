@@ -13,6 +13,7 @@ from facecrafter.commands.assemble import TrainBundle
 from facecrafter.commands.common import AbstractCommand, Common, Outcome
 from facecrafter.commands.figures import decoder_ssim, judge_accuracy, utility
 from facecrafter.commands.networks import prior_of, target_of
+from facecrafter.commands.shadow import TrainShadow
 from facecrafter.commands.source import From, Source
 from facecrafter.data.faces import Splits
 from facecrafter.models.folding import fold_batch_norms
@@ -228,6 +229,7 @@ _Part = (
     | Annotated[TrainSurrogate, tyro.conf.subcommand("surrogate", prefix_name=False)]
     | Annotated[TrainJudge, tyro.conf.subcommand("judge", prefix_name=False)]
     | Annotated[TrainBundle, tyro.conf.subcommand("bundle", prefix_name=False)]
+    | Annotated[TrainShadow, tyro.conf.subcommand("shadow", prefix_name=False)]
 )
 
 

@@ -67,6 +67,7 @@ class Table:
     defences: tuple[AbstractDefence, ...]
     threats: tuple[Threat, ...]
     seeds: tuple[int, ...]
+    once: tuple[AbstractDefence, ...] = ()  # of the defences, with the first seed: too slow for all
     # by names of defence and threat
     reported: Mapping[tuple[str, str], Reported] = field(
         default_factory=dict[tuple[str, str], Reported]
@@ -82,6 +83,7 @@ class Table:
             Cell(self.scene, defence, threat, seed, self._reported(defence, threat))
             for seed in self.seeds
             for defence in self.defences
+            if seed == self.seeds[0] or defence not in self.once
             for threat in self.threats
         )
 

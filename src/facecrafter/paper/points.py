@@ -90,9 +90,11 @@ def faces(records: Sequence[Record]) -> str:
 
 
 def seeds(records: Sequence[Record]) -> str:
-    """How many seeds there are, for a text: "2 seeds"."""
-    count = len({record.seed for record in records})
-    return f"{count} seed{'s' * (count > 1)}"
+    """How many seeds a defence was measured with, for a text: "2 seeds", "1 to 5 seeds"."""
+    counts = sorted({len({r.seed for r in mine}) for mine in by_label(records).values()})
+    least, most = counts[0], counts[-1]
+    told = f"{most} seed{'s' * (most > 1)}"
+    return told if least == most else f"{least} to {told}"
 
 
 def curve(found: Iterable[Point], family: str, threat: str) -> list[Point]:
