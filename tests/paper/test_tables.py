@@ -23,7 +23,7 @@ from facecrafter.implicit import Lanczos, Neumann
 from facecrafter.paper.cells import Cell, Reported, Table, modules
 from facecrafter.paper.tables.lfw64 import DEFENCES, LEARNT, LFW64, WITHOUT_A_CELL
 from facecrafter.paper.tables.published import PUBLISHED, authors
-from facecrafter.paper.threats import THREATS, threats
+from facecrafter.paper.threats import ADAPTIVE, THREATS, threats
 
 PROJECT = Path(__file__).parents[2]
 
@@ -46,7 +46,7 @@ def test_every_defence_is_in_the_table_or_has_a_reason() -> None:
 
 
 def test_every_attack_is_a_threat() -> None:
-    assert {type(threat.attack) for threat in THREATS} == recipes(
+    assert {type(threat.attack) for threat in (*THREATS, *ADAPTIVE)} == recipes(
         AbstractAttack, facecrafter.attacks
     )
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 
+from facecrafter.attacks.continued import Continued
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.paper.provenance import code
 from facecrafter.paper.threats import Threat
@@ -32,10 +33,15 @@ class Cell:
     seed: int
     reported: Reported | None = None
 
-    def key(self, digest: str) -> str:
-        """SHA-256 of all that the outcome depends on; `digest` is the scene's."""
-        attack = _code_of(self.threat.attack)
-        return _hash(code("metrics"), attack, self.deployment(digest), self.threat)
+    @property
+    def adaptive(self) -> bool:
+        """Whether the attacker learns from the defence before he attacks."""
+        return isinstance(self.threat.attack, Continued)
+
+    def key(self, digest: str, taught: str = "") -> str:
+        """SHA-256 of all that the outcome depends on; `digest` and `taught` are the scene's."""
+        attack, learnt = _code_of(self.threat.attack), [taught] * self.adaptive
+        return _hash(code("metrics"), attack, self.deployment(digest), self.threat, *learnt)
 
     def deployment(self, digest: str, any_code: bool = False) -> str:
         """SHA-256 of what the release depends on: all threats read the same release.
@@ -53,6 +59,25 @@ class Cell:
         """
         code_of = "" if any_code else _code_of(self.threat.attack)
         return _hash(code_of, self.scene, digest, release, self.threat, self.seed)
+
+    def interceptions(self, digest: str, taught: str) -> str:
+        """SHA-256 of what an adaptive attacker intercepts to learn from; attacks share it."""
+        attack = self._adaptive_attack()
+        told = (taught, attack.faces, attack.rounds)
+        return _hash(code("training"), self.deployment(digest), *told)
+
+    def lessons(self, digest: str, taught: str) -> str:
+        """SHA-256 of what he makes of it: attacks that use the same decoders share these."""
+        attack = self._adaptive_attack()
+        told = (attack.what, attack.training, attack.search, attack.bfloat16)
+        own = frozenset({type(attack).__module__, *modules(attack.search)})  # not the attack in it
+        learns = _hash(code("models"), code(*METHODS, used_by=own))
+        return _hash(learns, self.interceptions(digest, taught), *told)
+
+    def _adaptive_attack(self) -> Continued:
+        attack = self.threat.attack
+        assert isinstance(attack, Continued)
+        return attack
 
     def __str__(self) -> str:
         return f"{self.defence!r} against {self.threat.name}, seed {self.seed}"

@@ -85,7 +85,7 @@ def evaluate(
     digest, total, done = scene.digest, len(cells), 0
     waiting: list[int] = []
     for number, cell in enumerate(cells):
-        found = store.find(cell.key(digest))
+        found = store.find(cell.key(digest, scene.taught if cell.adaptive else ""))
         if found is None:
             waiting.append(number)
         else:

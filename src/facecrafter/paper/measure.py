@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecrafter.attacks.base import AttackerView
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import SettingError
 from facecrafter.metrics.identity import mean_feature_similarity, recognised
@@ -19,6 +20,7 @@ from facecrafter.metrics.pii import epsilon_pii
 from facecrafter.metrics.spread import confidence
 from facecrafter.metrics.utility import mean_auc
 from facecrafter.paper import describe, provenance
+from facecrafter.paper.adaptive import view_of
 from facecrafter.paper.cells import Cell
 from facecrafter.paper.scenes import PIECE, Scene
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
@@ -45,7 +47,7 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     """
     if cell.scene != scene.name:
         raise SettingError(f"the cell is of {cell.scene!r}, the scene is {scene.name!r}.")
-    key = cell.key(scene.digest)
+    key = cell.key(scene.digest, scene.taught if cell.adaptive else "")
     found = store.find(key)
     if found is not None:
         return found
@@ -53,8 +55,10 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     # judge nor other code that releases the same needs a new attack.
     released = deploy(cell.defence, cell.seed, scene, _work(store, cell.deployment, scene.unjudged))
     release = hashlib.sha256(released.value.numpy().tobytes()).hexdigest()
-    attack = _work(store, cell.interception, scene.unjudged, release)
-    faces = invert(cell.threat, cell.seed, scene, released.value, attack)
+    learnt = cell.lessons(scene.unjudged, scene.taught) if cell.adaptive else ""
+    attack = _work(store, cell.interception, scene.unjudged, release + learnt)
+    view = view_of(cell, scene, store)
+    faces = invert(cell.threat, cell.seed, scene, released.value, attack, view)
     began = perf_counter()
     outcome = judge(scene, released.value, faces.value.float() / 255, Work(store.work / "floor"))
     outcome["seconds"] = released.seconds / len(scene.private_test)
@@ -72,6 +76,7 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
             "scene": scene.digest,
             "release": release,
             "cell": key,
+            **({"taught": scene.taught} if cell.adaptive else {}),
             **_taken_over(released, faces),
         },
         machine=provenance.machine(scene.device),
@@ -105,14 +110,25 @@ def deploy(defence: AbstractDefence, seed: int, scene: Scene, work: Work) -> Mad
     return _batch_by_batch(f"protect, {type(defence).__name__}", scene, work, protect)
 
 
-def invert(threat: Threat, seed: int, scene: Scene, features: Features, work: Work) -> Made:
-    """Reconstruct a face from every intercepted feature: pictures of 8 bits, as one would save."""
+def invert(
+    threat: Threat,
+    seed: int,
+    scene: Scene,
+    features: Features,
+    work: Work,
+    view: AttackerView | None = None,
+) -> Made:
+    """Reconstruct a face from every intercepted feature: pictures of 8 bits, as one would save.
+
+    `view`: what the attacker knows; by default what a basic one does.
+    """
+    known = scene.view(threat.sees) if view is None else view
 
     def reconstruct(number: int, rows: NDArray[np.int64]) -> Tensor:
-        # Fitted for each batch, so that its random starts do not depend on batches before; the
-        # view brings no public faces, so fitting trains nothing.
+        # Fitted for each batch, so that its random starts do not depend on batches before; what
+        # there is to be trained was trained before, so fitting trains nothing.
         rng = stream(seed, "attack", threat.name, number)
-        inverter = threat.attack.fit(scene.view(threat.sees), rng).to(scene.device)
+        inverter = threat.itself.fit(known, rng).to(scene.device)
         faces = inverter(features[torch.from_numpy(rows)].to(scene.device))
         return (faces.detach().clamp(0, 1) * 255).round().byte()
 

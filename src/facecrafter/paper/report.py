@@ -23,6 +23,7 @@ from facecrafter.paper.points import (
     seeds,
 )
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
+from facecrafter.paper.threats import ADAPTIVE, THREATS
 
 VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count as one; ours
 SUBJECTS = ("Crafter", "Mended", "Steered")  # whose curves are held against the baselines'
@@ -336,13 +337,15 @@ def _unmeasured(table: Table, records: Sequence[Record]) -> tuple[int, int]:
         found = [r for r in records if (r.defence, r.threat, r.seed) == told]
         missing += not found
         earlier += any(
-            r.versions.get("cell") != cell.key(r.versions.get("scene", "")) for r in found
+            r.versions.get("cell")
+            != cell.key(r.versions.get("scene", ""), r.versions.get("taught", ""))
+            for r in found
         )
     return missing, earlier
 
 
 def _threats(found: Sequence[Point]) -> list[str]:
-    order = ("white-box", "black-box", "hybrid")
+    order = tuple(threat.name for threat in (*THREATS, *ADAPTIVE))
     present = {point.threat for point in found} - {STRONGEST, ANY}
     return [*(n for n in order if n in present), *sorted(present - set(order))]
 

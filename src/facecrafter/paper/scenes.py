@@ -23,6 +23,7 @@ from facecrafter.models.prior import Prior
 from facecrafter.models.split import AbstractSplitModel
 from facecrafter.models.surrogate import Surrogate
 from facecrafter.randomness import normal, permutation, stream
+from facecrafter.training import basis
 from facecrafter.types import Images
 
 Sees = Literal["white-box", "black-box"]
@@ -45,6 +46,8 @@ class Scene:
     shadows: tuple[AbstractPart, ...] = ()  # decoders of the attacker, trained beforehand
     batch: int = BATCH
     minimum: int = MINIMUM
+    # what an adaptive attacker has protected by the device to learn from; None: there is none
+    public: Faces | None = None
 
     def __post_init__(self) -> None:
         if self.labels.shape != (len(self.private_test),) or not len(self.private_test):
@@ -101,6 +104,11 @@ class Scene:
             found.update(np.ascontiguousarray(values).tobytes())
         found.update(_content(self.bundle.judge))
         return found.hexdigest()
+
+    @cached_property
+    def taught(self) -> str:
+        """SHA-256 of the public faces, which only adaptive attacks rest on; "" for none."""
+        return "" if self.public is None else basis.digest(self.public)
 
     def offline(self) -> Offline:
         """What the device was handed."""
@@ -177,6 +185,7 @@ def lfw64(
         splits.private_test,
         judge_labels(splits.private_train, splits.private_test),
         (loaded.need("decoder"), *more),
+        public=splits.public,
     )
 
 

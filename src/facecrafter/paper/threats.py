@@ -1,13 +1,15 @@
-"""The paper's three attackers by name (VI-A): white-box, black-box, hybrid."""
+"""The paper's three attackers by name (VI-A): white-box, black-box, hybrid; and A1 of each."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from facecrafter.attacks.base import AbstractAttack
+from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.pixel_search import PixelSearch
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.inversion import Descent
 from facecrafter.paper.scenes import Sees
+from facecrafter.training.continued import Continuation
 from facecrafter.training.decoder import DecoderTraining
 
 RESTARTS = 3  # ours; paper: 1
@@ -20,6 +22,11 @@ class Threat:
     name: str
     attack: AbstractAttack
     sees: Sees = field(default="white-box")
+
+    @property
+    def itself(self) -> AbstractAttack:
+        """The attack, once its attacker has learnt what he can."""
+        return self.attack.attack if isinstance(self.attack, Continued) else self.attack
 
 
 def threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
@@ -36,4 +43,17 @@ def threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat,
     )
 
 
+def adaptive(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
+    """A1 for each of them: with decoders, or a prior, that went on learning on the releases."""
+    white, black, hybrid = threats(restarts, decoders)
+    training = Continuation(epochs=5, legs=4, bfloat16=True)  # ours
+    prior = replace(training, optimiser="RMSProp", rate=1e-3)  # paper, App. G
+    return (
+        Threat("white-box A1", Continued(white.attack, "prior", prior, bfloat16=True)),
+        Threat("black-box A1", Continued(black.attack, "decoders", training), "black-box"),
+        Threat("hybrid A1", Continued(hybrid.attack, "decoders", training)),
+    )
+
+
 THREATS = threats()
+ADAPTIVE = adaptive()

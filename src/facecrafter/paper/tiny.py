@@ -38,4 +38,5 @@ def tiny(seed: int = 0, decoders: int = 2) -> Scene:
         shadows = tuple(frozen(Decoder(8, 16, 64, 24)) for _ in range(decoders))
     labels = judge_labels(splits.private_train, splits.private_test)
     test = splits.private_test
-    return Scene("tiny", bundle, test, labels, shadows, batch=5, minimum=1)
+    public = splits.public
+    return Scene("tiny", bundle, test, labels, shadows, batch=5, minimum=1, public=public)
