@@ -10,11 +10,11 @@ import pytest
 from command_line import Run
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
-from facecrafter.commands import demo, evaluate, experiment, verify
+from facecrafter.commands import demo, evaluate, experiment, report, verify
 from facecrafter.commands.report import measured_tradeoff
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.plain import Plain
-from facecrafter.errors import NumericalError
+from facecrafter.errors import NumericalError, SettingError
 from facecrafter.inversion import Descent
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.tables.lfw64 import LFW64
@@ -149,6 +149,7 @@ def small_table(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
     monkeypatch.setattr(evaluate, "LFW64", table)
+    monkeypatch.setattr(report, "LFW64", table)
     monkeypatch.setattr(evaluate, "lfw64", scene)
     monkeypatch.setattr(evaluate, "PUBLISHED", replace(PUBLISHED, defences=(Plain(),)))
     monkeypatch.setattr(evaluate, "lfw64_batch", few)
@@ -183,7 +184,7 @@ def test_the_authors_settings_have_a_page_of_their_own(run: Run) -> None:
     Path("README.md").write_text("<!-- results -->\nold\n<!-- /results -->\n")
     code, out, _ = run("evaluate", "--root", "LFW", "--published", "--json")
     assert code == 0
-    assert json.loads(out)["measured"] == 2  # one seed
+    assert json.loads(out)["measured"] == 2 * len(PUBLISHED.seeds)  # one seed
     assert "on 5\nprivate test photographs" in Path("docs/published.md").read_text()
     assert not Path("docs/results.md").exists()
     assert "old" in Path("README.md").read_text()
@@ -195,6 +196,16 @@ def test_evaluate_says_what_there_is_to_measure(run: Run) -> None:
     assert code == 1
     assert "Noise" in err
     assert "white-box" in err
+
+
+def test_adaptive_attackers_have_a_table_of_their_own() -> None:
+    table = evaluate.Evaluate(root=Path("LFW"), adaptive=True, shadows=()).table()
+    assert table.page == "adaptive"
+    names = ["white-box", "black-box", "hybrid"]
+    assert [threat.name for threat in table.threats] == [*names, *(f"{n} A1" for n in names)]
+    both = evaluate.Evaluate(root=Path("LFW"), adaptive=True, published=True)
+    with pytest.raises(SettingError, match="--published and --adaptive are two tables"):
+        both.table()
 
 
 @pytest.mark.usefixtures("small_table")

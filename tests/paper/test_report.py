@@ -1,11 +1,12 @@
 """The page of results, from records made by hand."""
 
 import csv
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import ResultError
 from facecrafter.paper.cells import Table
 from facecrafter.paper.describe import of_defence, of_threat
@@ -59,6 +60,19 @@ def record(name: str, strength: float | None, threat: str, seed: int) -> Record:
         machine={"cpu": "one", "threads": 1},
         wall=3600.0,
     )
+
+
+def recipe(name: str, strength: float | None) -> AbstractDefence:
+    """One that is described as the record of that name is."""
+    fields = [] if strength is None else [("strength", float, strength), ("steps", int, 40)]
+    unused = {"fit": lambda self, offline, rng: None}
+    return make_dataclass(name, fields, bases=(AbstractDefence,), namespace=unused, frozen=True)()
+
+
+@pytest.fixture
+def full(table: Table) -> Table:
+    """The table of `RECORDS`."""
+    return replace(table, defences=tuple(recipe(*key) for key in MEASURED))
 
 
 RECORDS = [record(*key, threat, seed) for key in MEASURED for threat in THREATS for seed in (0, 1)]
@@ -215,21 +229,21 @@ def test_between_points_a_curve_is_straight() -> None:
 
 
 def test_page_figure_and_csv_are_written_and_the_same_again(
-    table: Table, store: Store, tmp_path: Path
+    full: Table, store: Store, tmp_path: Path
 ) -> None:
     for number, one in enumerate(RECORDS):
         store.write(f"{number:016}", one)
-    page = write_report(table, store, tmp_path / "docs")
+    page = write_report(full, store, tmp_path / "docs")
     figures = tmp_path / "docs" / "figures"
     before = {path.name: path.read_bytes() for path in (page, *figures.iterdir())}
-    assert sorted(before) == ["results.md", "tiny.csv", "tiny.svg"]
-    assert b"<svg" in before["tiny.svg"]
-    rows = list(csv.DictReader(before["tiny.csv"].decode().splitlines()))
+    assert sorted(before) == ["results.csv", "results.md", "results.svg"]
+    assert b"<svg" in before["results.svg"]
+    rows = list(csv.DictReader(before["results.csv"].decode().splitlines()))
     one = next(r for r in rows if (r["defence"], r["threat"]) == ("Plain", "white-box"))
     assert float(one["eval_acc"]) == pytest.approx(0.71)
     assert float(one["eval_acc_high"]) == pytest.approx(0.72)
     assert len(rows) == 5 * 5
-    write_report(table, store, tmp_path / "docs")
+    write_report(full, store, tmp_path / "docs")
     assert before == {path.name: path.read_bytes() for path in (page, *figures.iterdir())}
 
 
@@ -291,20 +305,35 @@ def test_the_headline_is_the_strongest_setting_that_drops_little(tmp_path: Path)
     assert headline([]) is None
 
 
+def test_a_page_holds_its_own_defences_and_threats(
+    full: Table, store: Store, tmp_path: Path
+) -> None:
+    """Tables may share a scene."""
+    for number, one in enumerate(RECORDS):
+        store.write(f"{number:016}", one)
+    less = replace(full, defences=full.defences[:3], threats=full.threats[:2], page="less")
+    text = write_report(less, store, tmp_path).read_text()
+    assert "| Noise strength 2 | 0.880" in text
+    assert "Crafter strength" not in text
+    assert "hybrid" not in text.split("## How it was run")[0].split("## To know")[0]
+    assert (tmp_path / "figures/less.svg").exists()
+    assert not (tmp_path / "figures/results.svg").exists()
+
+
 def test_the_readme_gets_the_headline_and_stays_else(
-    table: Table, store: Store, tmp_path: Path
+    full: Table, store: Store, tmp_path: Path
 ) -> None:
     readme = tmp_path / "README.md"
-    fill_readme(table, store, readme)
+    fill_readme(full, store, readme)
     assert not readme.exists()
     for number, one in enumerate(RECORDS):
         store.write(f"{number:016}", one)
     readme.write_text("a\n<!-- results: x -->\nold\n<!-- /results -->\nb\n")
-    fill_readme(table, store, readme)
+    fill_readme(full, store, readme)
     expected = f"a\n<!-- results: x -->\n{headline(RECORDS)}<!-- /results -->\nb\n"
     assert readme.read_text() == expected
     readme.write_text("no marks")
-    fill_readme(table, store, readme)
+    fill_readme(full, store, readme)
     assert readme.read_text() == "no marks"
 
 

@@ -14,9 +14,10 @@ from facecrafter.paper.evaluate import Step, Summary, evaluate
 from facecrafter.paper.report import fill_readme, write_report
 from facecrafter.paper.scenes import lfw64, lfw64_batch
 from facecrafter.paper.store import Store
+from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.published import PUBLISHED
-from facecrafter.paper.threats import threats
+from facecrafter.paper.threats import adaptive, threats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +36,12 @@ class Evaluate(AbstractCommand):
     # bundles that hold one more decoder each, for the attacker; None = BUNDLE-shadow1 and so on
     shadows: tuple[Path, ...] | None = None
     # the authors' settings in full on one batch of 32 faces instead of the grid: on two cores two
-    # hours for each of their two betas
+    # hours for each of their three betas, which have one seed, ours five
     published: bool = False
+    # attackers who learn from what the defence releases (A1), for some of the defences
+    adaptive: bool = False
     only: str | None = None  # cells whose description holds this text, such as Crafter or hybrid
-    # several of --seed, of the defences and attacks; None = 0 and 1, and 0 for --published; ours
+    # several of --seed, of the defences and attacks; None = those of the table, 0 and 1 for the grid
     seeds: tuple[int, ...] | None = None
     # after a change of code: of what earlier code made, make the first and the last batch anew; if
     # both come out the same, bit for bit, take the others over (the page says so)
@@ -63,7 +66,7 @@ class Evaluate(AbstractCommand):
             if not (self.common.quiet or self.common.json):
                 print(step, file=sys.stderr, flush=True)
         summary, page = Summary.of(steps), write_report(self.table(), store, self.docs)
-        if not self.published:
+        if not (self.published or self.adaptive):
             fill_readme(self.table(), store, self.readme)
         return Outcome(
             f"{summary}; see {page}",
@@ -78,9 +81,13 @@ class Evaluate(AbstractCommand):
 
     def table(self) -> Table:
         """The paper's, with as many decoders as the attacker was given."""
-        attacks = threats(decoders=1 + len(shadows_of(self.bundle, self.shadows)))
-        table = PUBLISHED if self.published else LFW64
-        return replace(table, threats=attacks)
+        if self.published and self.adaptive:
+            raise SettingError("--published and --adaptive are two tables: give one of them.")
+        decoders = 1 + len(shadows_of(self.bundle, self.shadows))
+        attacks = threats(decoders=decoders)
+        if self.adaptive:
+            return replace(LFW64_ADAPTIVE, threats=(*attacks, *adaptive(decoders=decoders)))
+        return replace(PUBLISHED if self.published else LFW64, threats=attacks)
 
     def cells(self) -> Sequence[Cell]:
         """Those that were asked for. Raises `SettingError` where there is none."""

@@ -15,6 +15,7 @@ from facecrafter.defences.crafter import Crafter
 from facecrafter.errors import ResultError
 from facecrafter.paper.figures import panels, tradeoff
 from facecrafter.paper.points import faces, points
+from facecrafter.paper.report import records_of
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.verify import FACT
@@ -78,7 +79,7 @@ def as_html(
 def measured_tradeoff(results: Path, out: Path) -> Measured | None:
     """The figure of the cells measured on LFW; None where there are none."""
     try:
-        records = [r for r in Store(results, results).all() if r.scene == LFW64.scene]
+        records = records_of(LFW64, Store(results, results))
         if not records:
             return None
         found = points(records)

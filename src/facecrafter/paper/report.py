@@ -48,13 +48,13 @@ as recognised if any of the threats got it recognised, so it is the headline."""
 
 def write_report(table: Table, store: Store, docs: Path) -> Path:
     """Write the table's page and its figure; returns the page. Raises `ResultError`."""
-    records = [record for record in store.all() if record.scene == table.scene]
+    records = records_of(table, store)
     if not records:
         raise ResultError(
             f"no result of {table.scene!r} in {store.folder.name!r}: run `facecrafter evaluate`."
         )
     found = points(records)
-    picture = docs / "figures" / f"{table.scene}.svg"
+    picture = docs / "figures" / f"{table.page}.svg"
     tradeoff(found, picture, table.title)
     page = docs / f"{table.page}.md"
     write_whole(page, render(table, records, f"figures/{picture.name}").encode())
@@ -63,12 +63,25 @@ def write_report(table: Table, store: Store, docs: Path) -> Path:
 
 def fill_readme(table: Table, store: Store, readme: Path) -> None:
     """Put the headline between the marks of a README, where there is one and it has them."""
-    records = [record for record in store.all() if record.scene == table.scene]
+    records = records_of(table, store)
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     told = headline(records, table.learnt)
     if MARKS.search(text) and told:
         filled = MARKS.sub(lambda found: f"{found[1]}{told}{found[3]}", text)
         write_whole(readme, filled.encode())
+
+
+def records_of(table: Table, store: Store) -> list[Record]:
+    """Tables may share a scene, and a defence that left the table has no place on its page."""
+    defences = [describe.of_defence(defence) for defence in table.defences]
+    threats = {threat.name for threat in table.threats}
+    return [
+        record
+        for record in store.all()
+        if record.scene == table.scene
+        and record.defence in defences
+        and record.threat["name"] in threats
+    ]
 
 
 def headline(records: Sequence[Record], learnt: Sequence[str] = ()) -> str | None:

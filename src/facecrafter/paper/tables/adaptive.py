@@ -1,0 +1,42 @@
+"""A1 on LFW at 64 x 64: attackers who have the defence and go on learning on what it releases.
+
+Measured by `facecrafter evaluate --root LFW --adaptive`. The paper (VI-C, Figures 11 and 12) finds
+that Crafter loses nothing to them.
+"""
+
+from facecrafter.defences.blend import Blend
+from facecrafter.defences.crafter import Crafter
+from facecrafter.defences.opponents import LatentOpponent, PixelOpponent
+from facecrafter.defences.plain import Plain
+from facecrafter.defences.utility import TaskUtility
+from facecrafter.paper.cells import Table
+from facecrafter.paper.tables.lfw64 import LEARNT
+from facecrafter.paper.threats import ADAPTIVE, THREATS
+
+_PIXELS = PixelOpponent(bfloat16=True)
+
+LFW64_ADAPTIVE = Table(
+    title="LFW, 64 x 64, deployment: adaptive attackers",
+    scene="lfw64-deployment",
+    page="adaptive",
+    command="facecrafter evaluate --root LFW --adaptive",
+    defences=(
+        Plain(),  # what more training alone gives
+        Crafter(0.0025, opponent=_PIXELS, utility=TaskUtility()),
+        Crafter(0.0025, opponent=_PIXELS),
+        Blend(0.65),
+        Crafter(0.001, opponent=_PIXELS),
+        Crafter(0.001, 12, LatentOpponent(rate=0.15)),  # the paper's opponent
+    ),
+    threats=(*THREATS, *ADAPTIVE),
+    seeds=(0,),
+    learnt=LEARNT,
+    remarks={
+        "What these attackers do": (
+            "Each has the defence and all that it needs, protects 4,000 public faces twice, and "
+            "trains on the pairs for 20 epochs: the decoders that he has go on (paper, Eq. 36), or "
+            "his prior does (Eq. 35). Then he attacks as the basic attackers do. Plain shows what "
+            "the further training gives by itself."
+        ),
+    },
+)
