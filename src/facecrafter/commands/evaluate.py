@@ -41,7 +41,7 @@ class Evaluate(AbstractCommand):
     # attackers who learn from what the defence releases (A1), for some of the defences
     adaptive: bool = False
     only: str | None = None  # cells whose description holds this text, such as Crafter or hybrid
-    # several of --seed, of the defences and attacks; None = those of the table, 0 and 1 for the grid
+    # several of --seed, of the defences and attacks; None = the table's, 0 and 1 for the grid; ours
     seeds: tuple[int, ...] | None = None
     # after a change of code: of what earlier code made, make the first and the last batch anew; if
     # both come out the same, bit for bit, take the others over (the page says so)
