@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Run
+from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.commands import demo, evaluate, experiment, report, verify
@@ -17,11 +18,13 @@ from facecrafter.defences.plain import Plain
 from facecrafter.errors import NumericalError, SettingError
 from facecrafter.inversion import Descent
 from facecrafter.paper.scenes import Scene
+from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.published import PUBLISHED
 from facecrafter.paper.threats import Threat
 from facecrafter.paper.tiny import tiny
 from facecrafter.paper.verify import Verdict
+from facecrafter.training.continued import Continuation
 from small_bundle import QUICK, make_bundle
 
 
@@ -154,6 +157,12 @@ def small_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "PUBLISHED", replace(PUBLISHED, defences=(Plain(),)))
     monkeypatch.setattr(evaluate, "lfw64_batch", few)
     monkeypatch.setattr(evaluate, "threats", quick)
+    training = Continuation(epochs=1, batch=4)
+    attack = Continued(ShadowDecoder(1), "decoders", training, 9, 1)
+    learning = (Threat("black-box A1", attack, "black-box"),)
+    both = (Plain(), Noise(1.0))
+    monkeypatch.setattr(evaluate, "adaptive", lambda: learning)
+    monkeypatch.setattr(evaluate, "LFW64_ADAPTIVE", replace(LFW64_ADAPTIVE, defences=both))
 
 
 @pytest.mark.usefixtures("small_table")
@@ -184,7 +193,7 @@ def test_the_authors_settings_have_a_page_of_their_own(run: Run) -> None:
     Path("README.md").write_text("<!-- results -->\nold\n<!-- /results -->\n")
     code, out, _ = run("evaluate", "--root", "LFW", "--published", "--json")
     assert code == 0
-    assert json.loads(out)["measured"] == 2 * len(PUBLISHED.seeds)  # one seed
+    assert json.loads(out)["measured"] == 2 * len(PUBLISHED.seeds)  # seeds and threats
     assert "on 5\nprivate test photographs" in Path("docs/published.md").read_text()
     assert not Path("docs/results.md").exists()
     assert "old" in Path("README.md").read_text()
@@ -198,11 +207,25 @@ def test_evaluate_says_what_there_is_to_measure(run: Run) -> None:
     assert "white-box" in err
 
 
+@pytest.mark.usefixtures("small_table")
+def test_adaptive_attackers_have_a_page_of_their_own(run: Run) -> None:
+    Path("README.md").write_text("<!-- results -->\nold\n<!-- /results -->\n")
+    assert run("evaluate", "--root", "LFW", "--only", "Noise", "--seeds", "0", "1")[0] == 0
+    code, out, err = run("evaluate", "--root", "LFW", "--adaptive", "--json")
+    assert code == 0, err
+    assert (json.loads(out)["measured"], json.loads(out)["kept"]) == (2 + 2, 2)
+    page = Path("docs/adaptive.md").read_text()
+    assert "black-box A1" in page
+    assert "Each figure is of one seed" in page  # the other tables' second seed is not mixed in
+    assert "black-box A1" not in Path("docs/results.md").read_text()
+    assert "A1" not in Path("README.md").read_text()
+
+
 def test_adaptive_attackers_have_a_table_of_their_own() -> None:
     table = evaluate.Evaluate(root=Path("LFW"), adaptive=True, shadows=()).table()
     assert table.page == "adaptive"
     names = ["white-box", "black-box", "hybrid"]
-    assert [threat.name for threat in table.threats] == [*names, *(f"{n} A1" for n in names)]
+    assert [threat.name for threat in table.threats] == [*names, "white-box A1", "black-box A1"]
     both = evaluate.Evaluate(root=Path("LFW"), adaptive=True, published=True)
     with pytest.raises(SettingError, match="--published and --adaptive are two tables"):
         both.table()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import facecrafter
-from facecrafter.paper.report import MARKS, headline
+from facecrafter.paper.report import MARKS, headline, records_of
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.lfw64 import LFW64
 from small_bundle import make_bundle, make_photographs
@@ -63,7 +63,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
-    records = [r for r in Store(PROJECT / "results", PROJECT).all() if r.scene == LFW64.scene]
+    records = records_of(LFW64, Store(PROJECT / "results", PROJECT))
     assert records  # of a grid that is still being measured, too: what is printed must be measured
     found = MARKS.search((PROJECT / "README.md").read_text())
     assert found

@@ -1,8 +1,12 @@
 """A1: an attacker who has the defence, and goes on training on what it releases (V-A, App. E).
 
-For any attack: its decoders go on on pairs (F*, X) (Eq. 36), its prior on pairs (z*(F*), X) (Eq.
-35). Training takes minutes and needs the defence, so it is a step of its own: `legs` gives what the
-attacker then knows, and the attack is fitted to that.
+His decoders go on on pairs (F*, X) (Eq. 36), or his prior on pairs (z*(F*), X) (Eq. 35). Training
+takes minutes and needs the defence, so it is a step of its own: `legs` gives what the attacker then
+knows, and the attack is fitted to that.
+
+An attack that asks afterwards whether its face explains F* would undo what was learnt: what
+explains F* best is what was crafted. So decoders are averaged, not chosen by their features; and z*
+is searched with the prior as it was, while the one that learnt draws the face.
 """
 
 from collections.abc import Iterator
@@ -11,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from facecrafter.attacks.base import AbstractAttack, AbstractInverter, AttackerView
 from facecrafter.errors import SettingError
@@ -19,14 +23,18 @@ from facecrafter.inversion import AbstractSearch, Descent
 from facecrafter.models.prior import Prior
 from facecrafter.randomness import child, normal, permutation
 from facecrafter.training.continued import Continuation
-from facecrafter.training.pairs import Keep, Pairs, intercepted, make_now
+from facecrafter.training.pairs import BATCH, Keep, Pairs, intercepted, make_now
 from facecrafter.training.precision import mixed
-from facecrafter.types import Features
+from facecrafter.training.settings import require_choice, require_counts
+from facecrafter.types import Features, Images, Latents
 
 
 @dataclass(frozen=True)
 class Continued(AbstractAttack):
-    """Train the attacker's decoders or prior on intercepted pairs, then attack with them."""
+    """Train the attacker's decoders or prior on intercepted pairs, then attack with them.
+
+    attack: for "decoders" one that reads with a single decoder, which is given their mean.
+    """
 
     attack: AbstractAttack
     what: Literal["decoders", "prior"] = "decoders"  # Eq. 36 or Eq. 35
@@ -37,10 +45,8 @@ class Continued(AbstractAttack):
     bfloat16: bool = False  # mixed precision of this search: faster where a CPU has it
 
     def __post_init__(self) -> None:
-        if self.what not in ("decoders", "prior"):
-            raise SettingError(f"what={self.what!r} of Continued: decoders or prior.")
-        if not (self.faces >= 1 and self.rounds >= 1):
-            raise SettingError(f"faces={self.faces}, rounds={self.rounds}: give 1 or more.")
+        require_choice(self, "what", "decoders", "prior")
+        require_counts(self, "faces", "rounds")
 
     def fit(self, view: AttackerView, rng: Generator) -> AbstractInverter:
         """Intercept, train all legs, and fit the attack to what came of it."""
@@ -48,29 +54,45 @@ class Continued(AbstractAttack):
         return self.attack.fit(learnt, rng)
 
     def pairs(self, view: AttackerView, rng: Generator, keep: Keep = make_now) -> Pairs:
-        """What the defence releases for the attacker's public faces; `keep` as `intercepted` has.
+        """What the defence releases for some of the public faces, drawn at random.
 
-        Which of many public faces they are is drawn.
+        `keep` as `intercepted` has it. Raises `SettingError` for a view that lacks anything that
+        will be needed.
         """
         if view.protect is None or view.public is None:
             raise SettingError(
                 "an A1 attacker protects public faces himself: give `protect` and `public` in the "
                 "view."
             )
+        device = self._device(view)
         order = permutation(len(view.public), child(rng, "public faces"))
         faces = view.public.take(order[: self.faces].sort().values.numpy())
         seed = child(rng, "pairs").initial_seed()
-        return intercepted(view.protect, faces, self.rounds, seed, self._device(view), keep)
+        return intercepted(view.protect, faces, self.rounds, seed, device, keep)
 
     def legs(
-        self, view: AttackerView, pairs: Pairs, rng: Generator, folder: Path | None = None
+        self,
+        view: AttackerView,
+        pairs: Pairs,
+        rng: Generator,
+        folder: Path | None = None,
+        keep: Keep = make_now,
     ) -> Iterator[AttackerView]:
-        """What the attacker knows after each leg; `view` as it was is what he began with."""
-        if self.what == "prior":
-            yield from self._priors(view, pairs, rng, folder)
-            return
-        if not view.shadows:
-            raise SettingError("no decoder in the view to go on with: give `shadows`.")
+        """What the attacker knows after each leg; `view` as it was is what he began with.
+
+        It holds no public face and no defence: there is nothing more to be learnt. A training in
+        `folder` is resumable; `keep` is given each batch of best responses and what makes it.
+        """
+        self._device(view)
+        known = replace(view, public=None, protect=None)
+        if self.what == "decoders":
+            yield from self._decoders(known, pairs, rng, folder)
+        else:
+            yield from self._priors(known, pairs, rng, folder, keep)
+
+    def _decoders(
+        self, view: AttackerView, pairs: Pairs, rng: Generator, folder: Path | None
+    ) -> Iterator[AttackerView]:
         runs = [
             self.training.run(
                 decoder,
@@ -81,28 +103,29 @@ class Continued(AbstractAttack):
             for number, decoder in enumerate(view.shadows)
         ]
         for decoders in zip(*runs, strict=True):
-            yield replace(view, shadows=decoders)
+            yield replace(view, shadows=(_Mean(decoders),))
 
     def _priors(
-        self, view: AttackerView, pairs: Pairs, rng: Generator, folder: Path | None
+        self, view: AttackerView, pairs: Pairs, rng: Generator, folder: Path | None, keep: Keep
     ) -> Iterator[AttackerView]:
-        best = self._best(view, pairs, child(rng, "best responses"))
-        seed = child(rng, "continued").initial_seed()
-        for prior in self.training.run(view.need_prior(), pairs, best, seed, folder):
+        best = self._best(view, pairs, child(rng, "best responses"), keep)
+        seed, before = child(rng, "continued").initial_seed(), view.need_prior()
+        for prior in self.training.run(before, pairs, best, seed, folder):
             assert isinstance(prior, Prior)
-            yield replace(view, prior=prior)
+            told = (view.query, None, view.encoder, prior, view.amortiser)
+            yield _TwoPriors(*told, explains=before)
 
-    @staticmethod
-    def _device(view: AttackerView) -> torch.device:
-        networks = (*view.shadows, *([view.prior] if view.prior is not None else []))
-        return next((p.device for one in networks for p in one.parameters()), torch.device("cpu"))
-
-    def _best(self, view: AttackerView, pairs: Pairs, rng: Generator) -> Tensor:
+    def _best(self, view: AttackerView, pairs: Pairs, rng: Generator, keep: Keep) -> Tensor:
         """z*(F*) of every release, (rounds, faces, dimensions)."""
-        device = next(view.need_prior().parameters()).device
+        device = self._device(view)
         found = [
-            self._respond(view, some.to(device), rng)
-            for some in pairs.features.flatten(0, 1).split(64)
+            keep(
+                number,
+                lambda some=some, number=number: self._respond(
+                    view, some.to(device), child(rng, number)
+                ),
+            )
+            for number, some in enumerate(pairs.features.flatten(0, 1).split(BATCH))
         ]
         return torch.cat(found).unflatten(0, pairs.images.shape[:2])
 
@@ -113,4 +136,35 @@ class Continued(AbstractAttack):
                 start = view.amortiser(features)
         with mixed(features.device, self.bfloat16):
             found = self.search.run(view.explain, features, start)
-        return found.latents.detach().cpu()
+        return found.latents.detach().float().cpu()
+
+    def _device(self, view: AttackerView) -> torch.device:
+        """Where the networks are that go on learning; `SettingError` where there are none."""
+        if self.what == "prior":
+            view.need_encoder()
+            return next(view.need_prior().parameters()).device
+        if not view.shadows:
+            raise SettingError("no decoder in the view to go on with: give `shadows`.")
+        return next(view.shadows[0].parameters()).device
+
+
+class _Mean(nn.Module):
+    """Several decoders as one: the mean of their faces."""
+
+    def __init__(self, decoders: tuple[nn.Module, ...]) -> None:
+        super().__init__()
+        self.decoders = nn.ModuleList(decoders)
+
+    def forward(self, features: Features) -> Images:
+        return torch.stack([decoder(features) for decoder in self.decoders]).mean(dim=0)
+
+
+@dataclass(frozen=True)
+class _TwoPriors(AttackerView):
+    """One prior explains features, as before; the other, which learnt, draws what was found."""
+
+    explains: Prior | None = None
+
+    def explain(self, latents: Latents) -> Features:
+        assert self.explains is not None
+        return self.need_encoder()(self.explains(latents))

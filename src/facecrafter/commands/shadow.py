@@ -13,12 +13,13 @@ from facecrafter.commands.card import timed
 from facecrafter.commands.common import AbstractCommand, Outcome
 from facecrafter.commands.figures import decoder_ssim
 from facecrafter.commands.networks import target_of, trained
-from facecrafter.commands.prepared import DEFAULT, in_project
+from facecrafter.commands.prepared import DEFAULT, image_size, in_project, shadows_of
 from facecrafter.commands.rendering import render
 from facecrafter.commands.source import From, Source
-from facecrafter.errors import DataError
+from facecrafter.errors import DataError, SettingError
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.part import AbstractPart
+from facecrafter.pinned import MANIFEST
 from facecrafter.types import Features
 
 
@@ -27,7 +28,9 @@ class TrainShadow(AbstractCommand):
     """Put one more decoder beside a bundle, for the attacker.
 
     `demo`, `attack`, `verify` and `evaluate` find BUNDLE-shadow1, BUNDLE-shadow2 and so on by
-    their names, and the black-box attack decodes with each. Train it with a seed of its own.
+    their names, and the black-box attack decodes with each. Train it with a seed of its own. An
+    attacker with another decoder is another one: figures that were measured before do not count
+    for him (`evaluate --shadows` names those that he has).
 
     Example: facecrafter train shadow --data lfw --root DATA/lfw --decoder runs/decoder2
     """
@@ -40,10 +43,16 @@ class TrainShadow(AbstractCommand):
     def run(self) -> Outcome:
         """Measure it and write it."""
         device, splits, size = self.common.torch_device(), self.source.splits(), self.source.size
+        out = self.out or _free(in_project(self.bundle))
+        if out.exists():
+            raise SettingError(f"--out {out.name} is there already: give another folder.")
         found = trained(self.decoder, "decoder", device, size)
+        _refuse_another_size(in_project(self.bundle), size)
+        _refuse_one_that_is_there(found.network, self.bundle)
         encode = fold_batch_norms(target_of(self.bundle, device)).encode
         with torch.no_grad():
-            _refuse_other_features(found.network, encode(splits.public.images([0]).to(device)))
+            features = encode(splits.public.images([0]).to(device))
+        _refuse_other_features(found.network, features, size)
         stored = as_stored({"decoder": found.network}, True, device).need("decoder")
         read = round(decoder_ssim(stored, encode, splits.private_test, device), 4)
         facts: dict[str, Any] = {
@@ -53,11 +62,11 @@ class TrainShadow(AbstractCommand):
             "seconds": {"decoder": found.seconds},
             "figures": {"decoder_ssim": read},
         }
-        out = self.out or _free(in_project(self.bundle))
-        told = {"name": out.name, "bundle": self.bundle.name, "command": timed("decoder", facts)}
-        text = render("shadow.md", facts=facts, **told)
+        names, command = {"name": out.name, "bundle": self.bundle.name}, timed("decoder", facts)
+        text = render("shadow.md", facts=facts, command=command, **names)
         bundles.save(out, {"decoder": found.network}, facts, text, half=True)
-        return Outcome(f"{out}: SSIM {read}", {"out": str(out), "decoder_ssim": read})
+        told = f"{out}: SSIM {read}. The black-box attack has another decoder from now on."
+        return Outcome(told, {"out": str(out), "decoder_ssim": read})
 
 
 def _free(bundle: Path) -> Path:
@@ -65,11 +74,40 @@ def _free(bundle: Path) -> Path:
     return next(folder for folder in names if not folder.exists())
 
 
-def _refuse_other_features(decoder: AbstractPart, features: Features) -> None:
-    reads = (decoder.arguments["channels"], decoder.arguments["side"])
-    given = tuple(features.shape[1:3])
+def _refuse_another_size(bundle: Path, size: int) -> None:
+    """A training folder of a target does not say; of its features see below."""
+    wanted = image_size(bundles.load(bundle)) if (bundle / MANIFEST).exists() else size
+    if wanted != size:
+        raise SettingError(f"--size {size}: {bundle.name} is for faces of {wanted} pixels.")
+
+
+def _refuse_one_that_is_there(decoder: AbstractPart, bundle: Path) -> None:
+    """A copy would count as a restart that it is not."""
+    folders = (in_project(bundle), *shadows_of(bundle))
+    for folder in (folder for folder in folders if (folder / MANIFEST).exists()):
+        other = bundles.load(folder).decoder
+        if other is not None and _same(decoder, other):
+            raise SettingError(
+                f"{folder.name} holds this very decoder: train another one, with another --seed."
+            )
+
+
+def _same(one: AbstractPart, other: AbstractPart) -> bool:
+    """As they are stored: in half precision."""
+    mine, theirs = one.state_dict(), other.state_dict()
+    shapes = [{name: value.shape for name, value in some.items()} for some in (mine, theirs)]
+    return shapes[0] == shapes[1] and all(
+        torch.allclose(mine[name].float(), theirs[name].float(), rtol=1e-3, atol=1e-4)
+        for name in mine
+    )
+
+
+def _refuse_other_features(decoder: AbstractPart, features: Features, size: int) -> None:
+    reads = (decoder.arguments["channels"], decoder.arguments["side"], decoder.arguments["size"])
+    given = (*features.shape[1:3], size)
     if reads != given:
         raise DataError(
-            f"the decoder reads {reads[0]} x {reads[1]} x {reads[1]} features, this bundle's are "
-            f"{given[0]} x {given[1]} x {given[1]}: train one with --target of this bundle."
+            f"the decoder turns {reads[0]} x {reads[1]} x {reads[1]} features into faces of "
+            f"{reads[2]} pixels; the features of --bundle are {given[0]} x {given[1]} x {given[1]} "
+            f"where faces have {size} (--size): train one with --target of that bundle."
         )

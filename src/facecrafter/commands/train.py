@@ -237,6 +237,8 @@ _Part = (
 class Train:
     """Train target, prior, critic, decoder, amortiser, surrogate or judge; then bundle them.
 
+    `shadow` puts one more decoder beside a bundle, for the attacker.
+
     Every training writes checkpoints that survive kill -9 and goes on from the last one when the
     same command is given again; loss curves and sample sheets are pictures in its folder.
 

@@ -64,15 +64,15 @@ class Cell:
         """SHA-256 of what an adaptive attacker intercepts to learn from; attacks share it."""
         attack = self._adaptive_attack()
         told = (taught, attack.faces, attack.rounds)
-        return _hash(code("training"), self.deployment(digest), *told)
+        drawn = _hash(_code_in(type(attack).__module__), code("paper/adaptive"))
+        return _hash(drawn, self.deployment(digest), *told)
 
     def lessons(self, digest: str, taught: str) -> str:
         """SHA-256 of what he makes of it: attacks that use the same decoders share these."""
         attack = self._adaptive_attack()
         told = (attack.what, attack.training, attack.search, attack.bfloat16)
-        own = frozenset({type(attack).__module__, *modules(attack.search)})  # not the attack in it
-        learns = _hash(code("models"), code(*METHODS, used_by=own))
-        return _hash(learns, self.interceptions(digest, taught), *told)
+        own = _code_in(type(attack).__module__, *modules(attack.search))  # not the attack in it
+        return _hash(own, self.interceptions(digest, taught), *told)
 
     def _adaptive_attack(self) -> Continued:
         attack = self.threat.attack
@@ -118,7 +118,11 @@ class Table:
 
 def _code_of(recipe: object) -> str:
     """SHA-256 of the networks and of the methods that a recipe and its parts run."""
-    return _hash(code("models"), code(*METHODS, used_by=frozenset(modules(recipe))))
+    return _code_in(*modules(recipe))
+
+
+def _code_in(*names: str) -> str:
+    return _hash(code("models"), code(*METHODS, used_by=frozenset(names)))
 
 
 def modules(recipe: object) -> Iterator[str]:

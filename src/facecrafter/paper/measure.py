@@ -20,7 +20,7 @@ from facecrafter.metrics.pii import epsilon_pii
 from facecrafter.metrics.spread import confidence
 from facecrafter.metrics.utility import mean_auc
 from facecrafter.paper import describe, provenance
-from facecrafter.paper.adaptive import view_of
+from facecrafter.paper.adaptive import learn
 from facecrafter.paper.cells import Cell
 from facecrafter.paper.scenes import PIECE, Scene
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
@@ -57,12 +57,12 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     release = hashlib.sha256(released.value.numpy().tobytes()).hexdigest()
     learnt = cell.lessons(scene.unjudged, scene.taught) if cell.adaptive else ""
     attack = _work(store, cell.interception, scene.unjudged, release + learnt)
-    view = view_of(cell, scene, store)
-    faces = invert(cell.threat, cell.seed, scene, released.value, attack, view)
+    before = learn(cell, scene, store)
+    faces = invert(cell.threat, cell.seed, scene, released.value, attack, before.view)
     began = perf_counter()
     outcome = judge(scene, released.value, faces.value.float() / 255, Work(store.work / "floor"))
     outcome["seconds"] = released.seconds / len(scene.private_test)
-    wall = released.seconds + faces.seconds + perf_counter() - began
+    wall = released.seconds + before.seconds + faces.seconds + perf_counter() - began
     record = Record(
         scene=cell.scene,
         defence=describe.of_defence(cell.defence),

@@ -51,7 +51,7 @@ def write_report(table: Table, store: Store, docs: Path) -> Path:
     records = records_of(table, store)
     if not records:
         raise ResultError(
-            f"no result of {table.scene!r} in {store.folder.name!r}: run `facecrafter evaluate`."
+            f"no result of this table in {store.folder.name!r}: run `{table.command}`."
         )
     found = points(records)
     picture = docs / "figures" / f"{table.page}.svg"
@@ -79,6 +79,7 @@ def records_of(table: Table, store: Store) -> list[Record]:
         record
         for record in store.all()
         if record.scene == table.scene
+        and record.seed in table.seeds
         and record.defence in defences
         and record.threat["name"] in threats
     ]

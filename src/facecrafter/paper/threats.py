@@ -1,4 +1,4 @@
-"""The paper's three attackers by name (VI-A): white-box, black-box, hybrid; and A1 of each."""
+"""The paper's three attackers by name (VI-A): white-box, black-box, hybrid; and A1."""
 
 from dataclasses import dataclass, field, replace
 
@@ -43,15 +43,19 @@ def threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat,
     )
 
 
-def adaptive(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
-    """A1 for each of them: with decoders, or a prior, that went on learning on the releases."""
-    white, black, hybrid = threats(restarts, decoders)
-    training = Continuation(epochs=5, legs=4, bfloat16=True)  # ours
-    prior = replace(training, optimiser="RMSProp", rate=1e-3)  # paper, App. G
+def adaptive(restarts: int = RESTARTS) -> tuple[Threat, ...]:
+    """A1, white-box and black-box (paper, Figs. 11 and 12).
+
+    There is no hybrid one: a search for pixels that explain F* ends at what was crafted, wherever
+    it begins.
+    """
+    white, *_ = threats(restarts)
+    decoder = ShadowDecoder(restarts=1)  # the mean of all that went on learning
+    training = Continuation(epochs=20, bfloat16=True)  # ours
+    prior = replace(training, optimiser="RMSProp")  # paper, App. G
     return (
         Threat("white-box A1", Continued(white.attack, "prior", prior, bfloat16=True)),
-        Threat("black-box A1", Continued(black.attack, "decoders", training), "black-box"),
-        Threat("hybrid A1", Continued(hybrid.attack, "decoders", training)),
+        Threat("black-box A1", Continued(decoder, "decoders", training), "black-box"),
     )
 
 

@@ -61,7 +61,10 @@ def intercepted(
     device: torch.device | str = "cpu",
     keep: Keep = make_now,
 ) -> Pairs:
-    """Protect each face `rounds` times, each time another view of it: mirrored, moved by 2 pixels.
+    """Protect each face `rounds` times, each time another view of it.
+
+    Half of the views are mirrored; all are moved by up to 2 pixels, brighter or darker by up to a
+    tenth: a decoder that sees the same picture over and over learns it by heart.
 
     `keep` is given the number of each batch and what makes it: the place to resume from.
     """

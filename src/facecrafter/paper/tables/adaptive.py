@@ -4,6 +4,7 @@ Measured by `facecrafter evaluate --root LFW --adaptive`. The paper (VI-C, Figur
 that Crafter loses nothing to them.
 """
 
+from facecrafter.attacks.continued import Continued
 from facecrafter.defences.blend import Blend
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.opponents import LatentOpponent, PixelOpponent
@@ -14,6 +15,8 @@ from facecrafter.paper.tables.lfw64 import LEARNT
 from facecrafter.paper.threats import ADAPTIVE, THREATS
 
 _PIXELS = PixelOpponent(bfloat16=True)
+_A1 = ADAPTIVE[-1].attack
+assert isinstance(_A1, Continued)
 
 LFW64_ADAPTIVE = Table(
     title="LFW, 64 x 64, deployment: adaptive attackers",
@@ -33,10 +36,14 @@ LFW64_ADAPTIVE = Table(
     learnt=LEARNT,
     remarks={
         "What these attackers do": (
-            "Each has the defence and all that it needs, protects 4,000 public faces twice, and "
-            "trains on the pairs for 20 epochs: the decoders that he has go on (paper, Eq. 36), or "
-            "his prior does (Eq. 35). Then he attacks as the basic attackers do. Plain shows what "
-            "the further training gives by itself."
+            "Each has the defence and all that it needs, protects "
+            f"{_A1.faces:,} public faces {_A1.rounds} times, and trains on the pairs for "
+            f"{_A1.training.epochs * _A1.training.legs} epochs. Black-box: the decoders that he "
+            "has go on (paper, Eq. 36), and the mean of their faces counts. White-box: his prior "
+            "goes on (Eq. 35); z* is searched with the prior as it was, and the one that learnt "
+            "draws the face. Plain shows what the further training gives by itself. There is no "
+            "hybrid attack of this kind: a search for pixels that explain a crafted feature ends "
+            "at what was crafted, wherever it begins."
         ),
     },
 )

@@ -105,8 +105,8 @@ LFW64 = Table(
             "([data](data.md)), yes above 0.5. Attributes with 20 photographs or fewer of one "
             "class are left out of the mean AUC. The judge was trained on other photographs of the "
             "same 62 people, also blurred and noisy ones, from the target's weights on. Every "
-            "attack here is a basic one: an attacker who knows the defence and trains against it "
-            "is not measured. Each "
+            "attack here is a basic one: attackers who know the defence and train against it "
+            "(`facecrafter evaluate --adaptive`) are no part of this page. Each "
             "search tries three starts for ten steps, and the best one of each face goes on; where "
             "it was tried, that found as much as three whole searches ([trials](trials.md))."
         ),
