@@ -40,7 +40,7 @@ class Store:
 
     folder: Path
     # releases and reconstructions stay here, so that no new threat crafts again and no new judge
-    # attacks again: 67 MB for each release of `LFW64`, 12.6 MB for each attack on it, and 0.5 GB for
+    # attacks again: 67 MB for each release of `LFW64`, 12.6 MB for each attack on it; 0.5 GB for
     # what adaptive attackers intercept of each
     work: Path
     # make of what earlier code released or reconstructed the first and the last batch anew, and

@@ -34,6 +34,7 @@ def authors(beta: float) -> Crafter:
     return replace(recipe, opponent=opponent)
 
 
+_STEERED = tuple(Steered(Crafter(beta)) for beta in BETAS)
 _AUTHORS = tuple(authors(beta) for beta in AUTHORS_BETAS)
 
 PUBLISHED = Table(
@@ -45,12 +46,12 @@ PUBLISHED = Table(
         Plain(),
         *(Crafter(beta) for beta in BETAS),
         *(Crafter(beta, utility=TaskUtility()) for beta in BETAS),
-        *(Steered(Crafter(beta)) for beta in BETAS),
+        *_STEERED,
         *_AUTHORS,
     ),
     threats=THREATS,
     seeds=(0, 1, 2, 3, 4),
-    once=_AUTHORS,
+    once=(*_STEERED, *_AUTHORS),
     remarks={
         "How much so few faces tell": (
             f"{FEW} faces: a figure of Eval Acc has a standard error of up to 9 points, and the "
