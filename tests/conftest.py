@@ -15,6 +15,12 @@ settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_for_shared_fixtures() -> None:
+    """They are made before the fixture below."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """Sums are the same, bit for bit, only at a fixed number of threads."""

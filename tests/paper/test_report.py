@@ -72,7 +72,7 @@ def recipe(name: str, strength: float | None) -> AbstractDefence:
 @pytest.fixture
 def full(table: Table) -> Table:
     """The table of `RECORDS`."""
-    return replace(table, defences=tuple(recipe(*key) for key in MEASURED))
+    return replace(table, defences=tuple(recipe(*key) for key in MEASURED), seeds=(0, 1))
 
 
 RECORDS = [record(*key, threat, seed) for key in MEASURED for threat in THREATS for seed in (0, 1)]
