@@ -22,7 +22,7 @@ from facecrafter.paper.threats import THREATS
 # the least that it has for CelebA; at 0.1 most faces should be hidden.
 AUTHORS_BETAS = (4.0, 0.5, 0.1)
 # Of ours: the default, and towards more use and less privacy. 0.02 was added when 0.01 and 0.04 had
-# been seen on either side of the authors' 0.5, 0.001 of the grid and 0.0015 when their 0.1 had been.
+# been seen on either side of the authors' 0.5, 0.001 of the grid and 0.0015 when their 0.1 had.
 BETAS = (0.001, 0.0015, 0.0025, 0.01, 0.02, 0.04, 0.16)
 
 
