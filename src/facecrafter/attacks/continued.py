@@ -1,8 +1,6 @@
-"""A1: an attacker who has the defence, and goes on training on what it releases (V-A, App. E).
+"""A1 of the paper: the attacker's network goes on learning on what is released (V-A, App. E).
 
-His decoders go on on pairs (F*, X) (Eq. 36), or his prior on pairs (z*(F*), X) (Eq. 35). Training
-takes minutes and needs the defence, so it is a step of its own: `legs` gives what the attacker then
-knows, and the attack is fitted to that.
+His decoders go on on pairs (F*, X) (Eq. 36), or his prior on pairs (z*(F*), X) (Eq. 35).
 
 An attack that asks afterwards whether its face explains F* would undo what was learnt: what
 explains F* best is what was crafted. So decoders are averaged, not chosen by their features; and z*
@@ -17,20 +15,21 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from facecrafter.attacks.base import AbstractAttack, AbstractInverter, AttackerView
+from facecrafter.attacks.adaptive import AbstractAdaptive
+from facecrafter.attacks.base import AbstractAttack, AttackerView
 from facecrafter.errors import SettingError
 from facecrafter.inversion import AbstractSearch, Descent
 from facecrafter.models.prior import Prior
-from facecrafter.randomness import child, normal, permutation
+from facecrafter.randomness import child, normal
 from facecrafter.training.continued import Continuation
-from facecrafter.training.pairs import BATCH, Keep, Pairs, intercepted, make_now
+from facecrafter.training.pairs import BATCH, Keep, Pairs, make_now
 from facecrafter.training.precision import mixed
 from facecrafter.training.settings import require_choice, require_counts
 from facecrafter.types import Features, Images, Latents
 
 
 @dataclass(frozen=True)
-class Continued(AbstractAttack):
+class Continued(AbstractAdaptive):
     """Train the attacker's decoders or prior on intercepted pairs, then attack with them.
 
     attack: for "decoders" one that reads with a single decoder, which is given their mean.
@@ -48,28 +47,6 @@ class Continued(AbstractAttack):
         require_choice(self, "what", "decoders", "prior")
         require_counts(self, "faces", "rounds")
 
-    def fit(self, view: AttackerView, rng: Generator) -> AbstractInverter:
-        """Intercept, train all legs, and fit the attack to what came of it."""
-        *_, learnt = self.legs(view, self.pairs(view, rng), rng)
-        return self.attack.fit(learnt, rng)
-
-    def pairs(self, view: AttackerView, rng: Generator, keep: Keep = make_now) -> Pairs:
-        """What the defence releases for some of the public faces, drawn at random.
-
-        `keep` as `intercepted` has it. Raises `SettingError` for a view that lacks anything that
-        will be needed.
-        """
-        if view.protect is None or view.public is None:
-            raise SettingError(
-                "an A1 attacker protects public faces himself: give `protect` and `public` in the "
-                "view."
-            )
-        device = self._device(view)
-        order = permutation(len(view.public), child(rng, "public faces"))
-        faces = view.public.take(order[: self.faces].sort().values.numpy())
-        seed = child(rng, "pairs").initial_seed()
-        return intercepted(view.protect, faces, self.rounds, seed, device, keep)
-
     def legs(
         self,
         view: AttackerView,
@@ -78,12 +55,7 @@ class Continued(AbstractAttack):
         folder: Path | None = None,
         keep: Keep = make_now,
     ) -> Iterator[AttackerView]:
-        """What the attacker knows after each leg; `view` as it was is what he began with.
-
-        It holds no public face and no defence: there is nothing more to be learnt. A training in
-        `folder` is resumable; `keep` is given each batch of best responses and what makes it.
-        """
-        self._device(view)
+        self.device(view)
         known = replace(view, public=None, protect=None)
         if self.what == "decoders":
             yield from self._decoders(known, pairs, rng, folder)
@@ -117,7 +89,7 @@ class Continued(AbstractAttack):
 
     def _best(self, view: AttackerView, pairs: Pairs, rng: Generator, keep: Keep) -> Tensor:
         """z*(F*) of every release, (rounds, faces, dimensions)."""
-        device = self._device(view)
+        device = self.device(view)
         found = [
             keep(
                 number,
@@ -138,8 +110,7 @@ class Continued(AbstractAttack):
             found = self.search.run(view.explain, features, start)
         return found.latents.detach().float().cpu()
 
-    def _device(self, view: AttackerView) -> torch.device:
-        """Where the networks are that go on learning; `SettingError` where there are none."""
+    def device(self, view: AttackerView) -> torch.device:
         if self.what == "prior":
             view.need_encoder()
             return next(view.need_prior().parameters()).device

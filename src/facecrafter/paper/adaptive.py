@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from facecrafter.attacks.adaptive import AbstractAdaptive
 from facecrafter.attacks.base import AttackerView
-from facecrafter.attacks.continued import Continued
 from facecrafter.errors import SettingError
 from facecrafter.paper.cells import Cell
 from facecrafter.paper.scenes import Scene
@@ -35,7 +35,7 @@ def learn(cell: Cell, scene: Scene, store: Store) -> Learnt:
     run goes on and attacks that need the same do not learn it again.
     """
     view, attack = scene.view(cell.threat.sees), cell.threat.attack
-    if not isinstance(attack, Continued):
+    if not isinstance(attack, AbstractAdaptive):
         return Learnt(view, 0.0)
     if scene.public is None:
         raise SettingError(f"scene {scene.name!r} has no public faces for {cell.threat.name}.")

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 
-from facecrafter.attacks.continued import Continued
+from facecrafter.attacks.adaptive import AbstractAdaptive
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.paper.provenance import code
 from facecrafter.paper.threats import Threat
@@ -36,7 +36,7 @@ class Cell:
     @property
     def adaptive(self) -> bool:
         """Whether the attacker learns from the defence before he attacks."""
-        return isinstance(self.threat.attack, Continued)
+        return isinstance(self.threat.attack, AbstractAdaptive)
 
     def key(self, digest: str, taught: str = "") -> str:
         """SHA-256 of all that the outcome depends on; `digest` and `taught` are the scene's."""
@@ -64,19 +64,21 @@ class Cell:
         """SHA-256 of what an adaptive attacker intercepts to learn from; attacks share it."""
         attack = self._adaptive_attack()
         told = (taught, attack.faces, attack.rounds)
-        drawn = _hash(_code_in(type(attack).__module__), code("paper/adaptive"))
+        drawn = _hash(_code_in(AbstractAdaptive.__module__), code("paper/adaptive"))
         return _hash(drawn, self.deployment(digest), *told)
 
     def lessons(self, digest: str, taught: str) -> str:
-        """SHA-256 of what he makes of it: attacks that use the same decoders share these."""
+        """SHA-256 of what he makes of it: attacks that need the same share these."""
         attack = self._adaptive_attack()
-        told = (attack.what, attack.training, attack.search, attack.bfloat16)
-        own = _code_in(type(attack).__module__, *modules(attack.search))  # not the attack in it
-        return _hash(own, self.interceptions(digest, taught), *told)
+        told = {one.name: getattr(attack, one.name) for one in fields(attack)}
+        del told["attack"]  # comes after what is learnt
+        inside = [name for part in told.values() for name in modules(part)]
+        own = _code_in(type(attack).__module__, *inside)
+        return _hash(own, self.interceptions(digest, taught), told)
 
-    def _adaptive_attack(self) -> Continued:
+    def _adaptive_attack(self) -> AbstractAdaptive:
         attack = self.threat.attack
-        assert isinstance(attack, Continued)
+        assert isinstance(attack, AbstractAdaptive)
         return attack
 
     def __str__(self) -> str:

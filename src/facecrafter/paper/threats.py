@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from facecrafter.attacks.adaptive import AbstractAdaptive
 from facecrafter.attacks.base import AbstractAttack
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.latent_search import LatentSearch
@@ -26,7 +27,7 @@ class Threat:
     @property
     def itself(self) -> AbstractAttack:
         """The attack, once its attacker has learnt what he can."""
-        return self.attack.attack if isinstance(self.attack, Continued) else self.attack
+        return self.attack.itself if isinstance(self.attack, AbstractAdaptive) else self.attack
 
 
 def threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:

@@ -1,7 +1,7 @@
 """A1: an attacker's network goes on learning, on what the defence releases (Eqs. 35 and 36)."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,14 @@ from facecrafter.training.loop import Job, Losses, one_cycle, run, set_rate, shu
 from facecrafter.training.pairs import Pairs
 from facecrafter.training.precision import mixed
 from facecrafter.training.settings import require_choice, require_counts, require_positive
+from facecrafter.types import Images
+
+Lost = Callable[[Tensor, Images], Tensor]  # what a network made, and the views: to one number
+
+
+def squared_error(made: Tensor, images: Images) -> Tensor:
+    """Of pixels (Eqs. 35 and 36)."""
+    return ((made - images) ** 2).mean()
 
 
 @dataclass(frozen=True)
@@ -45,12 +53,13 @@ class Continuation:
         inputs: Tensor | None = None,
         seed: int = 0,
         folder: Path | None = None,
+        lost: Lost = squared_error,
     ) -> Iterator[nn.Module]:
         """A copy of the network after each leg, fixed until the next leg moves it on.
 
         inputs: (rounds, faces, ...), what the network reads in the place of the features. With a
-        `folder` a leg that was killed goes on where it was, and what is trained is not trained
-        again. Raises `DataError` where inputs and pairs do not belong together.
+        `folder`, one for each loss, a leg that was killed goes on where it was, and what is trained
+        is not trained again. Raises `DataError` where inputs and pairs do not belong together.
         """
         reads = pairs.features if inputs is None else inputs
         if reads.shape[:2] != pairs.images.shape[:2]:
@@ -61,7 +70,7 @@ class Continuation:
         network = copy.deepcopy(network)
         optimiser = self._optimiser(network)
         for leg in range(self.legs):
-            job = self._leg(leg, network, optimiser, Pairs(pairs.images, reads), seed)
+            job = self._leg(leg, network, optimiser, Pairs(pairs.images, reads), seed, lost)
             run(job, None if folder is None else folder / f"leg{leg}")
             yield network.eval().requires_grad_(False)
 
@@ -70,7 +79,13 @@ class Continuation:
         return kind(network.parameters(), self.rate)
 
     def _leg(
-        self, leg: int, network: nn.Module, optimiser: Optimizer, pairs: Pairs, seed: int
+        self,
+        leg: int,
+        network: nn.Module,
+        optimiser: Optimizer,
+        pairs: Pairs,
+        seed: int,
+        lost: Lost,
     ) -> Job:
         steps = len(pairs) // self.batch * self.epochs
         device = next(network.parameters()).device
@@ -83,12 +98,12 @@ class Continuation:
             chosen = shuffled(len(pairs), self.batch, number, rng)
             given, images = pairs.some(number // per_epoch, chosen, device)
             with mixed(device, self.bfloat16):
-                again = network(given)
-            loss = ((again.float() - images) ** 2).mean()
+                made = network(given)
+                loss = lost(made.float(), images)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            return {"squared error": loss.item()}
+            return {"loss": loss.item()}
 
         network.train().requires_grad_()
         recipe = f"{self} seed={seed} leg={leg} pairs={pairs.rounds} x {len(pairs)}"
