@@ -1,11 +1,12 @@
 """A1, stronger than the paper's: take the defence off first, then attack as ever."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import mse_loss
 
 from facecrafter.attacks.adaptive import AbstractAdaptive
 from facecrafter.attacks.base import AbstractAttack, AbstractInverter, AttackerView
@@ -14,7 +15,7 @@ from facecrafter.attacks.unet import Purifier
 from facecrafter.errors import SettingError
 from facecrafter.models.part import frozen
 from facecrafter.randomness import child
-from facecrafter.training.continued import Continuation, Lost, squared_error
+from facecrafter.training.continued import Continuation, Lost
 from facecrafter.training.pairs import Keep, Pairs, make_now
 from facecrafter.training.settings import require_counts
 from facecrafter.types import Features, Images
@@ -47,10 +48,10 @@ class Purified(AbstractAdaptive):
         keep: Keep = make_now,
     ) -> Iterator[AttackerView]:
         torch.manual_seed(child(rng, "weights").initial_seed())
-        fresh = Purifier(pairs.features.shape[2], self.width).to(memory_format=torch.channels_last)
+        fresh = frozen(Purifier(pairs.features.shape[2], self.width)).to(self.device(view))
         known = {one.name: getattr(view, one.name) for one in fields(AttackerView)}
         known |= {"public": None, "protect": None}
-        fresh, seed = frozen(fresh).to(self.device(view)), child(rng, "purified").initial_seed()
+        seed = child(rng, "purified").initial_seed()
         for purifier in self.training.run(fresh, pairs, None, seed, folder, _lost(view)):
             yield _Purified(**known, purify=purifier)
 
@@ -59,7 +60,7 @@ def _lost(view: AttackerView) -> Lost:
     def lost(made: Tensor, images: Images) -> Tensor:
         with torch.no_grad():
             wanted = view.query(images).float()
-        return squared_error(made, wanted)
+        return mse_loss(made, wanted)
 
     return lost
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.functional import mse_loss
 
 from facecrafter.attacks.adaptive import AbstractAdaptive
 from facecrafter.attacks.base import AbstractAttack, AttackerView
@@ -61,8 +62,7 @@ class Retrained(AbstractAdaptive):
     def _fresh(self, pairs: Pairs, seed: int) -> nn.Module:
         _, _, channels, side, _ = pairs.features.shape
         torch.manual_seed(seed)
-        made = DeepDecoder(channels, side, pairs.images.shape[-1], self.width)
-        return frozen(made).to(memory_format=torch.channels_last)  # ours: a third faster on a CPU
+        return frozen(DeepDecoder(channels, side, pairs.images.shape[-1], self.width))
 
     def _lost(self, view: AttackerView) -> Lost:
         if not self.perceptual:
@@ -72,7 +72,7 @@ class Retrained(AbstractAdaptive):
         def lost(made: Tensor, images: Images) -> Tensor:
             with torch.no_grad():
                 wanted = encode(images).float()
-            seen = squared_error(encode(made).float(), wanted)
+            seen = mse_loss(encode(made).float(), wanted)
             return squared_error(made, images) + self.perceptual * seen
 
         return lost

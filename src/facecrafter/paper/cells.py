@@ -70,7 +70,7 @@ class Cell:
     def lessons(self, digest: str, taught: str) -> str:
         """SHA-256 of what he makes of it: attacks that need the same share these."""
         attack = self._adaptive_attack()
-        told = {one.name: getattr(attack, one.name) for one in fields(attack)}
+        told = {**vars(attack)}
         del told["attack"]  # comes after what is learnt
         inside = [name for part in told.values() for name in modules(part)]
         own = _code_in(type(attack).__module__, *inside)
