@@ -36,7 +36,8 @@ def recipes(base: type, package: object) -> set[type]:
     while waiting:
         waiting += (below := waiting.pop().__subclasses__())
         found |= {kind for kind in below if not inspect.isabstract(kind)}
-    return {kind for kind in found if kind.__module__.startswith(package.__name__)}  # type: ignore
+    own = {kind for kind in found if kind.__module__.startswith(package.__name__)}  # type: ignore
+    return {kind for kind in own if not kind.__name__.startswith("_")}
 
 
 def test_every_defence_is_in_the_table_or_has_a_reason() -> None:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecrafter.attacks.averaged import Averaged
 from facecrafter.attacks.base import AttackerView
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import SettingError
@@ -22,6 +23,7 @@ from facecrafter.metrics.utility import mean_auc
 from facecrafter.paper import describe, provenance
 from facecrafter.paper.adaptive import learn
 from facecrafter.paper.cells import Cell
+from facecrafter.paper.repeated import averaged, near_duplicate
 from facecrafter.paper.scenes import PIECE, Scene
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
 from facecrafter.paper.threats import Threat
@@ -54,11 +56,11 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     # Kept without the judge in their names, and attacks by what they attack: neither another
     # judge nor other code that releases the same needs a new attack.
     released = deploy(cell.defence, cell.seed, scene, _work(store, cell.deployment, scene.unjudged))
-    release = hashlib.sha256(released.value.numpy().tobytes()).hexdigest()
+    release, seen = _digest(released.value), _intercept(cell, scene, store, released.value)
     learnt = cell.lessons(scene.unjudged, scene.taught) if cell.adaptive else ""
-    attack = _work(store, cell.interception, scene.unjudged, release + learnt)
+    attack = _work(store, cell.interception, scene.unjudged, _digest(seen) + learnt)
     before = learn(cell, scene, store)
-    faces = invert(cell.threat, cell.seed, scene, released.value, attack, before.view)
+    faces = invert(cell.threat, cell.seed, scene, seen, attack, before.view)
     began = perf_counter()
     outcome = judge(scene, released.value, faces.value.float() / 255, Work(store.work / "floor"))
     outcome["seconds"] = released.seconds / len(scene.private_test)
@@ -86,10 +88,42 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     return record
 
 
+def _digest(features: Features) -> str:
+    return hashlib.sha256(features.numpy().tobytes()).hexdigest()
+
+
 def _work(store: Store, name: Callable[..., str], *parts: str) -> Work:
     """A folder for what this code makes, within one for what any code makes of the same."""
     folder = store.work / name(*parts, any_code=True)[:16] / name(*parts)[:16]
     return Work(folder, store.spot_check)
+
+
+def _intercept(cell: Cell, scene: Scene, store: Store, first: Features) -> Features:
+    """What is inverted: the release, or the mean of several where the attacker asks again (A3)."""
+    attack = cell.threat.attack
+    if not isinstance(attack, Averaged):
+        return first
+    own = _work(store, cell.deployment, scene.unjudged).folder
+    kind = "near" if attack.near else "again"
+    more = [
+        _protected(cell, scene, Work(own / f"{kind}{query}"), query, attack.near)
+        for query in range(1, attack.queries)
+    ]
+    return averaged(attack, scene, [first, *more])
+
+
+def _protected(cell: Cell, scene: Scene, work: Work, query: int, near: bool) -> Features:
+    """A further release of all private test faces; the rows of each batch in the order as sent."""
+    protector = cell.defence.fit(scene.offline(), stream(cell.seed, "defence")).to(scene.device)
+
+    def protect(number: int, rows: NDArray[np.int64]) -> Features:
+        images = scene.images(rows)
+        shown = near_duplicate(images, query) if near else images
+        rng = stream(cell.seed, "defence", number, "query", query)
+        return protector(shown, rng).features.detach()
+
+    title = f"protect again, {type(cell.defence).__name__}"
+    return _batch_by_batch(title, scene, work, protect).value
 
 
 def _taken_over(released: Made, faces: Made) -> dict[str, str]:
