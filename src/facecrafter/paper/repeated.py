@@ -1,4 +1,4 @@
-"""A3 on a scene: the same photographs protected again, and what an averaging attacker makes of it."""
+"""A3 on a scene: the same photographs protected again, and what an attacker averages."""
 
 from collections.abc import Sequence
 
