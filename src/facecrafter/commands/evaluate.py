@@ -87,9 +87,10 @@ class Evaluate(AbstractCommand):
         """The paper's, with as many decoders as the attacker was given."""
         if self.published and self.adaptive:
             raise SettingError("--published and --adaptive are two tables: give one of them.")
-        attacks = threats(decoders=1 + len(shadows_of(self.bundle, self.shadows)))
+        decoders = 1 + len(shadows_of(self.bundle, self.shadows))
+        attacks = threats(decoders=decoders)
         if self.adaptive:
-            return replace(LFW64_ADAPTIVE, threats=(*attacks, *adaptive()))
+            return replace(LFW64_ADAPTIVE, threats=(*attacks, *adaptive(decoders=decoders)))
         return replace(PUBLISHED if self.published else LFW64, threats=attacks)
 
     def _seeds(self, table: Table) -> tuple[int, ...]:

@@ -7,6 +7,8 @@ from facecrafter.attacks.base import AbstractAttack
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.pixel_search import PixelSearch
+from facecrafter.attacks.purified import Purified
+from facecrafter.attacks.retrained import Retrained
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.inversion import Descent
 from facecrafter.paper.scenes import Sees
@@ -44,19 +46,27 @@ def threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat,
     )
 
 
-def adaptive(restarts: int = RESTARTS) -> tuple[Threat, ...]:
-    """A1, white-box and black-box (paper, Figs. 11 and 12).
+def adaptive(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
+    """A1: the paper's, white-box and black-box (Figs. 11 and 12), and stronger ones of ours.
 
-    There is no hybrid one: a search for pixels that explain F* ends at what was crafted, wherever
-    it begins.
+    There is no hybrid one of the paper's kind: a search for pixels that explain F* ends at what was
+    crafted, wherever it begins. Behind a purifier there is.
     """
-    white, *_ = threats(restarts)
+    basic = threats(restarts, decoders)
+    white, *_ = basic
     decoder = ShadowDecoder(restarts=1)  # the mean of all that went on learning
     training = Continuation(epochs=20, bfloat16=True)  # ours
     prior = replace(training, optimiser="RMSProp")  # paper, App. G
+    deep = Retrained(training=training, perceptual=0.1)  # ours
+    purified = [
+        replace(one, name=f"purified {one.name} A1", attack=Purified(one.attack, training))
+        for one in basic
+    ]
     return (
         Threat("white-box A1", Continued(white.attack, "prior", prior, bfloat16=True)),
         Threat("black-box A1", Continued(decoder, "decoders", training), "black-box"),
+        Threat("deep decoder A1", deep),
+        *purified,
     )
 
 

@@ -15,7 +15,7 @@ from facecrafter.paper.tables.lfw64 import LEARNT
 from facecrafter.paper.threats import ADAPTIVE, THREATS
 
 _PIXELS = PixelOpponent(bfloat16=True)
-_A1 = ADAPTIVE[-1].attack
+_A1 = ADAPTIVE[1].attack
 assert isinstance(_A1, Continued)
 
 LFW64_ADAPTIVE = Table(
