@@ -19,6 +19,7 @@ from facecrafter.defences.plain import Plain
 from facecrafter.defences.privacy import CriticDistance
 from facecrafter.defences.remembered import Remembered
 from facecrafter.defences.shuffled import Shuffled
+from facecrafter.defences.stand_in import StandIn
 from facecrafter.defences.steered import Steered
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.implicit import Lanczos
@@ -57,6 +58,7 @@ DEFENCES: tuple[AbstractDefence, ...] = (
     Steered(Noise(0.5), choice=3, search=_SHORT),
     Mended(Noise(0.5), steps=2, search=_SHORT),
     Remembered(Noise(0.5)),
+    StandIn(search=_SHORT),
 )
 
 ATTACKS: tuple[AbstractAttack, ...] = (

@@ -25,8 +25,8 @@ class DeepImagePrior(AbstractAttack):
     search: AbstractSearch = field(default_factory=lambda: Descent(150, 0.01))  # ours
     width: int = 16  # channels; ours
     doublings: int = 3  # of the side, from the noise to the picture; ours
-    size: int = 64  # height and width of the pictures, pixels
-    batch: int = 16  # images searched together; of no influence otherwise
+    size: int = 64  # height and width of the pictures, pixels; ours
+    batch: int = 16  # images searched together; of no influence on the result
 
     def __post_init__(self) -> None:
         require_counts(self, "width", "doublings", "batch")

@@ -27,13 +27,12 @@ class Retrained(AbstractAdaptive):
     attack: one that reads with a single decoder.
     """
 
-    attack: AbstractAttack = field(default_factory=lambda: ShadowDecoder(1))
+    attack: AbstractAttack = field(default_factory=lambda: ShadowDecoder(1))  # ours
     training: Continuation = field(default_factory=lambda: Continuation(40))  # ours
     faces: int = 4000  # public ones that the attacker has protected; ours
     rounds: int = 2  # times that each of them is protected; ours
     width: int = 64  # of the U-Net; ours
-    # weight of |Enc(G) - Enc(X)|^2 beside that of pixels, for which he needs Enc; 0: without; ours
-    perceptual: float = 0.0
+    perceptual: float = 0.0  # weight of what Enc sees beside pixels, for which he needs it; ours
 
     def __post_init__(self) -> None:
         require_counts(self, "faces", "rounds")

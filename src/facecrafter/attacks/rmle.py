@@ -25,7 +25,7 @@ class Rmle(AbstractAttack):
 
     weight: float = 0.3  # of the sum of slopes between neighbours, RGB 0 to 1; ours
     search: AbstractSearch = field(default_factory=lambda: Descent(150, 0.03))  # ours
-    size: int = 64  # height and width of the pictures, pixels
+    size: int = 64  # height and width of the pictures, pixels; ours
     batch: int = 64  # images searched together; of no influence on the result
     bfloat16: bool = False  # mixed precision of the search: faster where a CPU has it
 

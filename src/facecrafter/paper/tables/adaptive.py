@@ -9,6 +9,7 @@ from facecrafter.defences.blend import Blend
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.opponents import LatentOpponent, PixelOpponent
 from facecrafter.defences.plain import Plain
+from facecrafter.defences.stand_in import StandIn
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.paper.cells import Table
 from facecrafter.paper.tables.lfw64 import LEARNT
@@ -27,6 +28,8 @@ LFW64_ADAPTIVE = Table(
         Plain(),  # what more training alone gives
         Crafter(0.0025, opponent=_PIXELS, utility=TaskUtility()),
         Crafter(0.0025, opponent=_PIXELS),
+        StandIn(bfloat16=True),
+        StandIn("answers", bfloat16=True),
         Blend(0.65),
         Crafter(0.001, opponent=_PIXELS),
         Crafter(0.001, 12, LatentOpponent(rate=0.15)),  # the paper's opponent

@@ -15,6 +15,7 @@ from facecrafter.defences.plain import Plain
 from facecrafter.defences.privacy import AssignedDistance
 from facecrafter.defences.remembered import Remembered
 from facecrafter.defences.shuffled import Shuffled
+from facecrafter.defences.stand_in import StandIn
 from facecrafter.defences.steered import Steered
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.inversion import Descent
@@ -46,6 +47,8 @@ DEFENCES: tuple[AbstractDefence, ...] = (
     Crafter(0.001, opponent=_PIXELS, utility=_TASKS),
     Crafter(0.001, 12, LatentOpponent(rate=0.15)),  # the paper's opponent
     Crafter(0.01, opponent=_PIXELS),
+    StandIn(bfloat16=True),
+    StandIn("answers", bfloat16=True),
 )
 
 # Every second of CelebA's 40 attributes, so that half of the cloud's questions are not foreseen.
