@@ -8,7 +8,7 @@
 Both run on the same faces, in one process, one after the other: only the ratio means something
 elsewhere. Of the published settings a CPU runs a few of the 450 outer steps, which are alike, and
 multiplies; a GPU with --full runs all. Quality that is not measured here and now is read from
-`results/`, where `facecrafter evaluate --published` has put it.
+`results/`, where `facecrafter evaluate --table published` has put it.
 """
 
 import sys
@@ -124,7 +124,7 @@ class Craft:
     full: bool = False  # attack what is crafted here; on a GPU run all published steps
     steps: int = STEPS  # published steps to run on a CPU, or without --full
     cache: Path | None = Path("runs/crops")  # folder of decoded crops
-    results: Path = Path("results")  # of `facecrafter evaluate --published`
+    results: Path = Path("results")  # of `facecrafter evaluate --table published`
     page: Path | None = None  # docs/performance.md, to write the tables into it
     device: Literal["cpu", "cuda"] = "cpu"  # where to compute
 
@@ -321,7 +321,7 @@ def answers(
     """
     no = [False] * len(ours)
     if not theirs or plain is None or not any(ours):
-        return "The quality is not measured: `facecrafter evaluate --published` first.", no
+        return "The quality is not measured: `facecrafter evaluate --table published` first.", no
     point = min(theirs, key=lambda beta: theirs[beta].worst)
     if not hides(theirs[point], plain):
         return "The published settings hide nothing at any beta that is measured.", no

@@ -17,6 +17,7 @@ from facecrafter.defences.noise import Noise
 from facecrafter.defences.plain import Plain
 from facecrafter.errors import NumericalError, SettingError
 from facecrafter.inversion import Descent
+from facecrafter.paper.cells import Table
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tables.lfw64 import LFW64
@@ -161,7 +162,7 @@ def small_table(monkeypatch: pytest.MonkeyPatch) -> None:
     attack = Continued(ShadowDecoder(1), "decoders", training, 9, 1)
     learning = (Threat("black-box A1", attack, "black-box"),)
     both = (Plain(), Noise(1.0))
-    monkeypatch.setattr(evaluate, "adaptive", lambda: learning)
+    monkeypatch.setattr(evaluate, "adaptive", lambda decoders: learning)
     monkeypatch.setattr(evaluate, "LFW64_ADAPTIVE", replace(LFW64_ADAPTIVE, defences=both))
 
 
@@ -191,7 +192,7 @@ def test_evaluate_measures_once_and_writes_the_page(run: Run) -> None:
 @pytest.mark.usefixtures("small_table")
 def test_the_authors_settings_have_a_page_of_their_own(run: Run) -> None:
     Path("README.md").write_text("<!-- results -->\nold\n<!-- /results -->\n")
-    code, out, _ = run("evaluate", "--root", "LFW", "--published", "--json")
+    code, out, _ = run("evaluate", "--root", "LFW", "--table", "published", "--json")
     assert code == 0
     assert json.loads(out)["measured"] == 2 * len(PUBLISHED.seeds)  # seeds and threats
     assert "on 5\nprivate test photographs" in Path("docs/published.md").read_text()
@@ -211,7 +212,7 @@ def test_evaluate_says_what_there_is_to_measure(run: Run) -> None:
 def test_adaptive_attackers_have_a_page_of_their_own(run: Run) -> None:
     Path("README.md").write_text("<!-- results -->\nold\n<!-- /results -->\n")
     assert run("evaluate", "--root", "LFW", "--only", "Noise", "--seeds", "0", "1")[0] == 0
-    code, out, err = run("evaluate", "--root", "LFW", "--adaptive", "--json")
+    code, out, err = run("evaluate", "--root", "LFW", "--table", "adaptive", "--json")
     assert code == 0, err
     assert (json.loads(out)["measured"], json.loads(out)["kept"]) == (2 + 2, 2)
     page = Path("docs/adaptive.md").read_text()
@@ -221,14 +222,33 @@ def test_adaptive_attackers_have_a_page_of_their_own(run: Run) -> None:
     assert "A1" not in Path("README.md").read_text()
 
 
-def test_adaptive_attackers_have_a_table_of_their_own() -> None:
-    table = evaluate.Evaluate(root=Path("LFW"), adaptive=True, shadows=()).table()
-    assert table.page == "adaptive"
+def test_each_table_has_its_attackers_and_a_page() -> None:
+    def listed(name: str) -> Table:
+        return evaluate.Evaluate(root=Path("LFW"), table=name, shadows=()).listed()  # type: ignore
+
     names = ["white-box", "black-box", "hybrid"]
-    assert [threat.name for threat in table.threats] == [*names, "white-box A1", "black-box A1"]
-    both = evaluate.Evaluate(root=Path("LFW"), adaptive=True, published=True)
-    with pytest.raises(SettingError, match="--published and --adaptive are two tables"):
-        both.table()
+    learning = ["white-box A1", "black-box A1", "deep decoder A1"]
+    behind = [f"purified {name} A1" for name in names]
+    assert [t.name for t in listed("grid").threats] == names
+    assert [t.name for t in listed("adaptive").threats] == [*names, *learning, *behind]
+    assert [t.name for t in listed("averaging").threats][2:4] == ["white-box A3", "black-box A3"]
+    tables = ("grid", "published", "adaptive", "averaging")
+    assert [listed(n).page for n in tables] == ["results", "published", "adaptive", "averaging"]
+    for name in tables[1:]:
+        assert listed(name).command.endswith(f"--table {name}")
+
+
+def test_cells_are_chosen_by_defence_and_threat() -> None:
+    asked = evaluate.Evaluate(
+        root=Path("LFW"), table="averaging", shadows=(), defences="Noise", threats="matched"
+    )
+    assert {(type(c.defence).__name__, c.threat.name) for c in asked.cells()} == {
+        (name, f"{box} A3, matched")
+        for name in ("Noise", "Shuffled")
+        for box in ("white-box", "black-box")
+    }
+    with pytest.raises(SettingError, match="--defences 'Noise', --threats 'A9'"):
+        replace(asked, threats="A9").cells()
 
 
 @pytest.mark.usefixtures("small_table")

@@ -10,6 +10,8 @@ from facecrafter.attacks.base import AttackerView
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.pixel_search import PixelSearch
+from facecrafter.attacks.purified import Purified
+from facecrafter.attacks.retrained import Retrained
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.defences.noise import Noise
 from facecrafter.errors import SettingError
@@ -113,9 +115,17 @@ def test_only_adaptive_cells_depend_on_the_public_faces(scene: Scene) -> None:
 
 
 def test_the_adaptive_attacks_are_the_basic_ones_after_learning() -> None:
-    white, black = ADAPTIVE
+    white, black, deep, *purified = ADAPTIVE
     assert (white.itself, white.sees) == (THREATS[0].attack, THREATS[0].sees)
     assert isinstance(black.itself, ShadowDecoder)  # it is given the mean of all decoders
     assert (black.itself.restarts, black.sees) == (1, THREATS[1].sees)
     names = [f"{threat.name} A1" for threat in THREATS[:2]]
-    assert [threat.name for threat in ADAPTIVE] == names
+    assert [threat.name for threat in ADAPTIVE[:2]] == names
+    assert isinstance(deep.attack, Retrained)
+    assert deep.attack.perceptual > 0
+    assert len(purified) == len(THREATS)
+    for behind, basic in zip(purified, THREATS, strict=True):
+        assert isinstance(behind.attack, Purified)
+        assert (behind.attack.attack, behind.sees) == (basic.attack, basic.sees)
+    pairs = {(one.attack.faces, one.attack.rounds) for one in ADAPTIVE}  # type: ignore
+    assert len(pairs) == 1  # what is intercepted serves all of them

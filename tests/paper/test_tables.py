@@ -10,6 +10,9 @@ from pathlib import Path
 import facecrafter.attacks
 import facecrafter.defences
 from facecrafter.attacks.base import AbstractAttack
+from facecrafter.attacks.deep_image_prior import DeepImagePrior
+from facecrafter.attacks.null_space import NullSpace
+from facecrafter.attacks.rmle import Rmle
 from facecrafter.bundle import load as load_bundle
 from facecrafter.commands.card import settings
 from facecrafter.defences.base import AbstractDefence
@@ -23,7 +26,10 @@ from facecrafter.implicit import Lanczos, Neumann
 from facecrafter.paper.cells import Cell, Reported, Table, modules
 from facecrafter.paper.tables.lfw64 import DEFENCES, LEARNT, LFW64, WITHOUT_A_CELL
 from facecrafter.paper.tables.published import PUBLISHED, authors
-from facecrafter.paper.threats import ADAPTIVE, THREATS, threats
+from facecrafter.paper.threats import ADAPTIVE, ASKING, THREATS, threats
+
+# tried on painted faces; no cell yet
+NOT_YET = {NullSpace, Rmle, DeepImagePrior}
 
 PROJECT = Path(__file__).parents[2]
 
@@ -47,9 +53,9 @@ def test_every_defence_is_in_the_table_or_has_a_reason() -> None:
 
 
 def test_every_attack_is_a_threat() -> None:
-    assert {type(threat.attack) for threat in (*THREATS, *ADAPTIVE)} == recipes(
-        AbstractAttack, facecrafter.attacks
-    )
+    measured = {type(threat.attack) for threat in (*THREATS, *ADAPTIVE, *ASKING)}
+    assert measured | NOT_YET == recipes(AbstractAttack, facecrafter.attacks)
+    assert not measured & NOT_YET
 
 
 def test_the_table_is_the_grid_that_was_asked_for() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from facecrafter.commands.common import AbstractCommand, Outcome
 from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
@@ -15,9 +16,10 @@ from facecrafter.paper.report import fill_readme, write_report
 from facecrafter.paper.scenes import lfw64, lfw64_batch
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
+from facecrafter.paper.tables.averaging import LFW64_AVERAGING
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.published import PUBLISHED
-from facecrafter.paper.threats import adaptive, threats
+from facecrafter.paper.threats import adaptive, asking, threats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +37,14 @@ class Evaluate(AbstractCommand):
     bundle: Path = DEFAULT  # folder of networks; ours
     # bundles that hold one more decoder each, for the attacker; None = BUNDLE-shadow1 and so on
     shadows: tuple[Path, ...] | None = None
-    # the authors' settings in full on one batch of 32 faces instead of the grid: on two cores two
-    # hours for each of their three betas, which have one seed, ours five
-    published: bool = False
-    # attackers who learn from what the defence releases (A1), for some of the defences: about an
-    # hour of a core each, and 0.6 GB in --work; --spot-check takes over nothing of what they learnt
-    adaptive: bool = False
-    only: str | None = None  # cells whose description holds this text, such as Crafter or hybrid
+    # grid: all defences against the basic attacks. published: the authors' settings in full on one
+    # batch of 32 faces, two hours of two cores for each beta. adaptive: attackers who learn from
+    # what some of the defences release (A1), up to two hours of a core and 0.7 GB in --work for
+    # each; --spot-check takes over nothing of that. averaging: attackers who ask again (A3)
+    table: Literal["grid", "published", "adaptive", "averaging"] = "grid"
+    defences: str | None = None  # those whose description holds this text, such as StandIn
+    threats: str | None = None  # those whose name holds this text, such as A1; None = all
+    only: str | None = None  # cells whose description holds this text, as the progress shows it
     # several of --seed, of the defences and attacks; None = the table's, 0 and 1 for the grid; ours
     seeds: tuple[int, ...] | None = None
     # after a change of code: of what earlier code made, make the first and the last batch anew; if
@@ -52,13 +55,13 @@ class Evaluate(AbstractCommand):
     # folder of releases and reconstructions, some GB; may be deleted at any time
     work: Path = Path("runs/work")
     cache: Path = Path("runs/crops")  # folder for decoded crops, to be read once
-    docs: Path = Path("docs")  # folder for results.md and its figure
+    docs: Path = Path("docs")  # folder for the table's page, such as results.md, and its figure
     readme: Path = Path("README.md")  # file whose marked block gets the headline, if it is there
 
     def run(self) -> Outcome:
         device = str(self.common.torch_device())
         bundle, shadows = in_project(self.bundle), shadows_of(self.bundle, self.shadows)
-        scene = lfw64_batch if self.published else lfw64
+        scene = lfw64_batch if self.table == "published" else lfw64
         make = partial(scene, self.root, bundle, shadows, self.cache, device)
         store = Store(self.results, self.work, self.spot_check)
         steps: list[Step] = []
@@ -66,11 +69,11 @@ class Evaluate(AbstractCommand):
             steps.append(step)
             if not (self.common.quiet or self.common.json):
                 print(step, file=sys.stderr, flush=True)
-        table = self.table()
+        table = self.listed()
         others = tuple(seed for seed in self._seeds(table) if seed not in table.seeds)
         table = replace(table, seeds=(*table.seeds, *others))  # what was asked for is shown, too
         summary, page = Summary.of(steps), write_report(table, store, self.docs)
-        if not (self.published or self.adaptive):
+        if self.table == "grid":
             fill_readme(table, store, self.readme)
         return Outcome(
             f"{summary}; see {page}",
@@ -83,15 +86,16 @@ class Evaluate(AbstractCommand):
             },
         )
 
-    def table(self) -> Table:
-        """The paper's, with as many decoders as the attacker was given."""
-        if self.published and self.adaptive:
-            raise SettingError("--published and --adaptive are two tables: give one of them.")
+    def listed(self) -> Table:
+        """The table, with as many decoders as the attacker was given."""
         decoders = 1 + len(shadows_of(self.bundle, self.shadows))
-        attacks = threats(decoders=decoders)
-        if self.adaptive:
-            return replace(LFW64_ADAPTIVE, threats=(*attacks, *adaptive(decoders=decoders)))
-        return replace(PUBLISHED if self.published else LFW64, threats=attacks)
+        basic = threats(decoders=decoders)
+        if self.table == "adaptive":
+            learning = adaptive(decoders=decoders)
+            return replace(LFW64_ADAPTIVE, threats=(*basic, *learning))
+        if self.table == "averaging":
+            return replace(LFW64_AVERAGING, threats=asking(decoders=decoders))
+        return replace(PUBLISHED if self.table == "published" else LFW64, threats=basic)
 
     def _seeds(self, table: Table) -> tuple[int, ...]:
         one = None if self.common.seed is None else (self.common.seed,)
@@ -99,14 +103,21 @@ class Evaluate(AbstractCommand):
 
     def cells(self) -> Sequence[Cell]:
         """Those that were asked for. Raises `SettingError` where there is none."""
-        table = self.table()
+        table = self.listed()
         table = replace(table, seeds=self._seeds(table))
-        chosen = [cell for cell in table.cells() if self.only is None or self.only in str(cell)]
+        chosen = [cell for cell in table.cells() if self._asked_for(cell)]
         if not chosen:
             names = sorted({type(defence).__name__ for defence in table.defences})
+            asked = {"--only": self.only, "--defences": self.defences, "--threats": self.threats}
+            told = ", ".join(f"{name} {text!r}" for name, text in asked.items() if text)
             raise SettingError(
-                f"--only {self.only!r} matches no cell. A cell reads like {str(table.cells()[0])!r}"
+                f"no cell matches {told}. A cell reads like {str(table.cells()[0])!r}"
                 f"; the defences are {', '.join(names)}, the attacks "
                 f"{', '.join(threat.name for threat in table.threats)}."
             )
         return chosen
+
+    def _asked_for(self, cell: Cell) -> bool:
+        told = str(cell), repr(cell.defence), cell.threat.name
+        asked = zip((self.only, self.defences, self.threats), told, strict=True)
+        return all(text is None or text in where for text, where in asked)

@@ -23,7 +23,7 @@ from facecrafter.paper.points import (
     seeds,
 )
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
-from facecrafter.paper.threats import ADAPTIVE, THREATS
+from facecrafter.paper.threats import ADAPTIVE, ASKING, THREATS
 
 VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count as one; ours
 SUBJECTS = ("Crafter", "Mended", "Steered")  # whose curves are held against the baselines'
@@ -359,7 +359,7 @@ def _unmeasured(table: Table, records: Sequence[Record]) -> tuple[int, int]:
 
 
 def _threats(found: Sequence[Point]) -> list[str]:
-    order = tuple(threat.name for threat in (*THREATS, *ADAPTIVE))
+    order = dict.fromkeys(threat.name for threat in (*THREATS, *ADAPTIVE, *ASKING))
     present = {point.threat for point in found} - {STRONGEST, ANY}
     return [*(n for n in order if n in present), *sorted(present - set(order))]
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from facecrafter.attacks.adaptive import AbstractAdaptive
+from facecrafter.attacks.averaged import Averaged
 from facecrafter.attacks.base import AbstractAttack
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.latent_search import LatentSearch
@@ -70,5 +71,28 @@ def adaptive(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat
     )
 
 
+def asking(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
+    """A3: the basic white-box and black-box attack, and both on the mean of five releases.
+
+    No hybrid one: Table V has none, and it costs as much as all others together.
+    """
+    white, black, _ = threats(restarts, decoders)
+    kinds = {
+        "A3": Averaged(white.attack),
+        "A3, matched": Averaged(white.attack, match=True),
+        "A3, near": Averaged(white.attack, near=True),
+    }
+    return (
+        white,
+        black,
+        *(
+            replace(one, name=f"{one.name} {kind}", attack=replace(again, attack=one.attack))
+            for kind, again in kinds.items()
+            for one in (white, black)
+        ),
+    )
+
+
 THREATS = threats()
 ADAPTIVE = adaptive()
+ASKING = asking()

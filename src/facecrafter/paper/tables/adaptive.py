@@ -1,7 +1,7 @@
 """A1 on LFW at 64 x 64: attackers who have the defence and go on learning on what it releases.
 
-Measured by `facecrafter evaluate --root LFW --adaptive`. The paper (VI-C, Figures 11 and 12) finds
-that Crafter loses nothing to them.
+Measured by `facecrafter evaluate --root LFW --table adaptive`. The paper (VI-C, Figures 11 and 12)
+finds that Crafter loses nothing to them; here it does.
 """
 
 from facecrafter.attacks.continued import Continued
@@ -23,7 +23,7 @@ LFW64_ADAPTIVE = Table(
     title="LFW, 64 x 64, deployment: adaptive attackers",
     scene="lfw64-deployment",
     page="adaptive",
-    command="facecrafter evaluate --root LFW --adaptive",
+    command="facecrafter evaluate --root LFW --table adaptive",
     defences=(
         Plain(),  # what more training alone gives
         Crafter(0.0025, opponent=_PIXELS, utility=TaskUtility()),

@@ -109,7 +109,7 @@ LFW64 = Table(
             "class are left out of the mean AUC. The judge was trained on other photographs of the "
             "same 62 people, also blurred and noisy ones, from the target's weights on. Every "
             "attack here is a basic one: attackers who know the defence and train against it "
-            "(`facecrafter evaluate --adaptive`) are no part of this page. Each "
+            "(`facecrafter evaluate --table adaptive`) are no part of this page. Each "
             "search tries three starts for ten steps, and the best one of each face goes on; where "
             "it was tried, that found as much as three whole searches ([trials](trials.md))."
         ),

@@ -1,9 +1,9 @@
 """The authors' settings in full beside ours, on one minibatch of 32 private test faces.
 
-Measured by `facecrafter evaluate --root LFW --published`, two hours of two cores for each of the
-authors' betas: 450 steps of 80 steps of inversion and 10 of a critic. Their 120 products of each
-step are evaluated as the same polynomial by 4 (`Lanczos`; tests/defences/test_crafter.py holds the
-two against each other).
+Measured by `facecrafter evaluate --root LFW --table published`, two hours of two cores for each of
+the authors' betas: 450 steps of 80 steps of inversion and 10 of a critic. Their 120 products of
+each step are evaluated as the same polynomial by 4 (`Lanczos`; tests/defences/test_crafter.py holds
+the two against each other).
 """
 
 from dataclasses import replace
@@ -41,7 +41,7 @@ PUBLISHED = Table(
     title=f"LFW, 64 x 64, deployment: the authors' settings on {FEW} faces",
     scene=f"lfw64-deployment-{FEW}",
     page="published",
-    command="facecrafter evaluate --root LFW --published",
+    command="facecrafter evaluate --root LFW --table published",
     defences=(
         Plain(),
         *(Crafter(beta) for beta in BETAS),
