@@ -34,7 +34,7 @@ from facecrafter.errors import FacecrafterError, SettingError
 from facecrafter.inversion import Momentum
 from facecrafter.models.part import frozen
 from facecrafter.models.surrogate import Surrogate
-from facecrafter.paper.report import markdown
+from facecrafter.paper.markdown import markdown
 from facecrafter.paper.scenes import FEW, Scene, lfw64_batch
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.published import AUTHORS_BETAS, BETAS, PUBLISHED, authors

@@ -27,7 +27,7 @@ from facecrafter.defences.crafter import Crafter
 from facecrafter.errors import FacecrafterError, SettingError
 from facecrafter.paper.figures import MARKS, svg
 from facecrafter.paper.files import write_whole
-from facecrafter.paper.report import markdown
+from facecrafter.paper.markdown import markdown
 from page import blocks, fill, seconds
 from passes import Operations
 from sizes import SIZES, Size, made, some

@@ -24,7 +24,7 @@ from facecrafter.defences.opponents import LatentOpponent
 from facecrafter.errors import FacecrafterError, SettingError
 from facecrafter.implicit import Lanczos, Neumann, SquaredDistance, implicit_gradient
 from facecrafter.implicit.products import gauss_newton_product
-from facecrafter.paper.report import markdown
+from facecrafter.paper.markdown import markdown
 from facecrafter.progress import progress
 from facecrafter.randomness import normal, stream
 from facecrafter.types import Features, Images, Latents, Scores

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facecrafter.errors import ResultError
-from facecrafter.paper import describe
+from facecrafter.paper import describe, learning
 from facecrafter.paper.cells import Table
 from facecrafter.paper.figures import UNDEFENDED, tradeoff
 from facecrafter.paper.files import write_whole
+from facecrafter.paper.markdown import markdown
 from facecrafter.paper.points import (
     ANY,
     STRONGEST,
@@ -135,6 +136,7 @@ def render(table: Table, records: Sequence[Record], picture: str) -> str:
         "## Eval Acc and AUC",
         _main(found),
         *_flags(found),
+        *learning.section(found, _labels(found)),
         *_questions(table, records),
         "## Likeness, epsilon-PII and time",
         _likeness(found),
@@ -389,9 +391,3 @@ def _percent(spread: Spread) -> str:
 
 def _spread(spread: Spread) -> str:
     return f"{spread.mean:.3f} ± {spread.half:.3f}" if spread.count > 1 else f"{spread.mean:.3f}"
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
