@@ -7,6 +7,7 @@ from facecrafter.defences.base import Offline, Release
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.remembered import Remembered
 from facecrafter.defences.shuffled import Shuffled
+from facecrafter.defences.stand_in import StandIn
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.errors import FacecrafterError
 from facecrafter.randomness import secret, stream
@@ -22,6 +23,7 @@ __all__ = [
     "Release",
     "Remembered",
     "Shuffled",
+    "StandIn",
     "TaskUtility",
     "__version__",
     "dumps",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facecrafter.errors import ResultError
-from facecrafter.paper import describe, learning
+from facecrafter.paper import describe, flags, learning
 from facecrafter.paper.cells import Table
 from facecrafter.paper.figures import UNDEFENDED, tradeoff
 from facecrafter.paper.files import write_whole
@@ -26,7 +26,6 @@ from facecrafter.paper.points import (
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
 from facecrafter.paper.threats import ADAPTIVE, ASKING, THREATS
 
-VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count as one; ours
 SUBJECTS = ("Crafter", "Mended", "Steered")  # whose curves are held against the baselines'
 HEADLINE = {  # families of the headline, and what their column says beside the setting
     "Crafter": "knows no question",
@@ -135,7 +134,8 @@ def render(table: Table, records: Sequence[Record], picture: str) -> str:
         f"The figures behind it: [{picture[:-4]}.csv]({picture[:-4]}.csv).",
         "## Eval Acc and AUC",
         _main(found),
-        *_flags(found),
+        *flags.of_attacks(found, _threats(found), _labels(found)),
+        *flags.of_defences(records),
         *learning.section(found, _labels(found)),
         *_questions(table, records),
         "## Likeness, epsilon-PII and time",
@@ -164,7 +164,7 @@ def _of_seeds(records: Sequence[Record]) -> str:
 
 def _main(found: Sequence[Point]) -> str:
     threats = [*_threats(found), STRONGEST, ANY]
-    bad = _not_validated(found)
+    bad = flags.not_validated(found, _threats(found))
     plain = [point["auc"].mean for point in found if point.family == UNDEFENDED]
     head = ["defence", "AUC", "drop", *(f"{name}{' †' * (name in bad)}" for name in threats)]
     rows: list[list[str]] = []
@@ -219,27 +219,6 @@ def _questions(table: Table, records: Sequence[Record]) -> list[str]:
         "itself (its model card says how well), so for the learnt ones no feature need be sent."
     )
     return ["## Questions learnt and not", told, markdown(["defence", *heads], rows)]
-
-
-def _flags(found: Sequence[Point]) -> list[str]:
-    """What a reader must know of the attacks before believing a low figure."""
-    told = [
-        f"† attack not validated: on plain features it reaches under {100 * VALIDATED:.0f} %, so a "
-        f"low figure of {name} says nothing about a defence."
-        for name in _not_validated(found)
-    ]
-    stronger: list[str] = []
-    for label in _labels(found):
-        mine = {p.threat: p["eval_acc"].mean for p in found if p.label == label}
-        if mine.get("black-box", 0.0) > mine.get("white-box", 1.0):
-            stronger.append(label)
-    if stronger:
-        told.append(
-            "The black-box attack is stronger than the white-box one against "
-            f"{'; '.join(stronger)}: the white-box search is not the strongest attack that its "
-            "knowledge allows."
-        )
-    return told
 
 
 def _beside(records: Sequence[Record]) -> str:
@@ -370,11 +349,6 @@ def _labels(found: Sequence[Point]) -> list[str]:
     """Defences, no defence first, each family from the least AUC to the greatest."""
     families = sorted({p.family for p in found}, key=lambda f: (f != UNDEFENDED, f))
     return [point.label for family in families for point in curve(found, family, STRONGEST)]
-
-
-def _not_validated(found: Sequence[Point]) -> list[str]:
-    plain = {p.threat: p["eval_acc"].mean for p in found if p.family == UNDEFENDED}
-    return [name for name in _threats(found) if not plain.get(name, 0.0) >= VALIDATED]
 
 
 def _interval(point: Point) -> str:

@@ -1,0 +1,66 @@
+"""What a reader must know of attacks and defences before believing a low figure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from facecrafter.paper.figures import UNDEFENDED
+from facecrafter.paper.points import Point, by_label
+from facecrafter.paper.store import Record
+
+VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count as one; ours
+
+
+def not_validated(found: Sequence[Point], threats: Sequence[str]) -> list[str]:
+    """Attacks that hardly read plain features."""
+    plain = {p.threat: p["eval_acc"].mean for p in found if p.family == UNDEFENDED}
+    return [name for name in threats if not plain.get(name, 0.0) >= VALIDATED]
+
+
+def of_attacks(found: Sequence[Point], threats: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Paragraphs: attacks that prove nothing, and searches that less knowledge beats."""
+    told = [
+        f"† attack not validated: on plain features it reaches under {100 * VALIDATED:.0f} %, so a "
+        f"low figure of {name} says nothing about a defence."
+        for name in not_validated(found, threats)
+    ]
+    stronger: list[str] = []
+    for label in labels:
+        mine = {p.threat: p["eval_acc"].mean for p in found if p.label == label}
+        if mine.get("black-box", 0.0) > mine.get("white-box", 1.0):
+            stronger.append(label)
+    if stronger:
+        told.append(
+            "The black-box attack is stronger than the white-box one against "
+            f"{'; '.join(stronger)}: the white-box search is not the strongest attack that its "
+            "knowledge allows."
+        )
+    return told
+
+
+def of_defences(records: Sequence[Record]) -> list[str]:
+    """A paragraph: which are random, as another seed shows, and which search while they protect."""
+    labelled = by_label(records)
+    random = [label for label, mine in labelled.items() if _random(mine)]
+    searching = [label for label, mine in labelled.items() if _steps(mine[0].defence)]
+    told = [
+        f"{what}: {'; '.join(names)}."
+        for what, names in (
+            ("Randomised, so several releases of a photograph may tell more than one", random),
+            ("Optimised while it protects, so a gradient through it is not to be had", searching),
+        )
+        if names
+    ]
+    return [" ".join(told)] if told else []
+
+
+def _random(mine: Sequence[Record]) -> bool:
+    """Whether another seed released something else."""
+    return len({record.versions.get("release") for record in mine}) > 1
+
+
+def _steps(recipe: Mapping[str, Any]) -> bool:
+    """Whether the recipe, or one in it, takes steps."""
+    return any(
+        name == "steps" or (isinstance(value, dict) and _steps(value))
+        for name, value in recipe.items()
+    )

@@ -1,0 +1,53 @@
+"""What is said of attacks and defences beside their figures."""
+
+from pathlib import Path
+
+from facecrafter.defences.crafter import Crafter
+from facecrafter.defences.noise import Noise
+from facecrafter.defences.plain import Plain
+from facecrafter.paper.cells import Cell, Table
+from facecrafter.paper.flags import not_validated, of_attacks, of_defences
+from facecrafter.paper.measure import measure
+from facecrafter.paper.points import Point, Spread
+from facecrafter.paper.scenes import Scene
+from facecrafter.paper.store import Store
+
+
+def point(label: str, threat: str, eval_acc: float) -> Point:
+    return Point(label, label, threat, 1, {"eval_acc": Spread.of([eval_acc])})
+
+
+FOUND = [
+    point("Plain", "white-box", 0.4),
+    point("Plain", "black-box", 0.9),
+    point("Noise", "white-box", 0.2),
+    point("Noise", "black-box", 0.1),
+]
+THREATS = ("white-box", "black-box")
+
+
+def test_an_attack_that_fails_on_plain_features_is_marked() -> None:
+    assert not_validated(FOUND, THREATS) == ["white-box"]
+    first, then = of_attacks(FOUND, THREATS, ["Plain", "Noise"])
+    assert "† attack not validated" in first
+    assert "against Plain:" in then
+    assert of_attacks(FOUND, ("black-box",), ["Noise"]) == []
+
+
+def test_what_is_random_and_what_searches_is_told(
+    scene: Scene, store: Store, table: Table, tmp_path: Path
+) -> None:
+    defences = (Plain(), Noise(1.0), Crafter(steps=1))
+    records = [
+        measure(Cell("tiny", defence, table.threats[1], seed), scene, store)
+        for defence in defences
+        for seed in (0, 1)
+    ]
+    (told,) = of_defences(records)
+    randomised, optimised = told.split(". ")
+    assert "Noise" in randomised
+    assert "Crafter" in randomised
+    assert "Plain" not in told
+    assert "Crafter" in optimised
+    assert "Noise" not in optimised
+    assert of_defences(records[:2]) == []
