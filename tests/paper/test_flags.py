@@ -29,9 +29,11 @@ THREATS = ("white-box", "black-box")
 def test_an_attack_that_fails_on_plain_features_is_marked() -> None:
     assert not_validated(FOUND, THREATS) == ["white-box"]
     first, then = of_attacks(FOUND, THREATS, ["Plain", "Noise"])
-    assert "† attack not validated" in first
+    assert "† attack not validated: on plain features it reaches under 50 %" in first
     assert "against Plain:" in then
     assert of_attacks(FOUND, ("black-box",), ["Noise"]) == []
+    (unknown,) = of_attacks(FOUND, ("hybrid",), ["Noise"])
+    assert "not measured on plain features" in unknown
 
 
 def test_what_is_random_and_what_searches_is_told(

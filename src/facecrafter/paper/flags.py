@@ -18,9 +18,10 @@ def not_validated(found: Sequence[Point], threats: Sequence[str]) -> list[str]:
 
 def of_attacks(found: Sequence[Point], threats: Sequence[str], labels: Sequence[str]) -> list[str]:
     """Paragraphs: attacks that prove nothing, and searches that less knowledge beats."""
+    tried = {p.threat for p in found if p.family == UNDEFENDED}
     told = [
-        f"† attack not validated: on plain features it reaches under {100 * VALIDATED:.0f} %, so a "
-        f"low figure of {name} says nothing about a defence."
+        f"† attack not validated: {_why(name in tried)}, so a low figure of {name} says nothing "
+        "about a defence."
         for name in not_validated(found, threats)
     ]
     stronger: list[str] = []
@@ -35,6 +36,12 @@ def of_attacks(found: Sequence[Point], threats: Sequence[str], labels: Sequence[
             "knowledge allows."
         )
     return told
+
+
+def _why(tried: bool) -> str:
+    if tried:
+        return f"on plain features it reaches under {100 * VALIDATED:.0f} %"
+    return "it was not measured on plain features"
 
 
 def of_defences(records: Sequence[Record]) -> list[str]:

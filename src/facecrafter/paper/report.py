@@ -111,8 +111,9 @@ def headline(records: Sequence[Record], learnt: Sequence[str] = ()) -> str | Non
     for name, told in names.items():
         cells = [_percent(at[name]["eval_acc"]) if name in at else "not measured" for at in both]
         rows.append([f"faces recognised, {told}", *cells])
+    mine = [record for point in shown for record in labelled[point.label]]
     note = (
-        f"Each figure is {_of_seeds(records)}; all settings, baselines and attacks are in "
+        f"Each figure is {_of_seeds(mine)}; all settings, baselines and attacks are in "
         "[docs/results.md](docs/results.md)."
     )
     heads = [f"`{point.label}`: {HEADLINE[name]}" for name, point in chosen.items()]
