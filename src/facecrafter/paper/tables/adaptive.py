@@ -44,8 +44,11 @@ LFW64_ADAPTIVE = Table(
             f"{_A1.training.epochs * _A1.training.legs} epochs. Black-box: the decoders that he "
             "has go on (paper, Eq. 36), and the mean of their faces counts. White-box: his prior "
             "goes on (Eq. 35); z* is searched with the prior as it was, and the one that learnt "
-            "draws the face. Plain shows what the further training gives by itself. There is no "
-            "hybrid attack of this kind: a search for pixels that explain a crafted feature ends "
+            "draws the face. Plain shows what the further training gives by itself. The deep "
+            "decoder, ours, begins with fresh weights and is told, beside pixels, what Enc sees in "
+            "its face. Purified, ours too: a network learns Enc(X) from a release, and the basic "
+            "attack follows. There is no hybrid attack of the paper's kind: a search for pixels "
+            "that explain a crafted feature ends "
             "at what was crafted, wherever it begins."
         ),
     },
