@@ -8,14 +8,9 @@ from facecrafter.defences.plain import Plain
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.flags import not_validated, of_attacks, of_defences
 from facecrafter.paper.measure import measure
-from facecrafter.paper.points import Point, Spread
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Store
-
-
-def point(label: str, threat: str, eval_acc: float) -> Point:
-    return Point(label, label, threat, 1, {"eval_acc": Spread.of([eval_acc])})
-
+from made_points import point
 
 FOUND = [
     point("Plain", "white-box", 0.4),

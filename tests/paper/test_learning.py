@@ -1,12 +1,7 @@
 """Whether it helps an attacker to learn from the defence, told from points."""
 
 from facecrafter.paper.learning import HEAD, answer, rows, section
-from facecrafter.paper.points import Point, Spread
-
-
-def point(label: str, threat: str, eval_acc: float) -> Point:
-    return Point(label, label, threat, 1, {"eval_acc": Spread.of([eval_acc])})
-
+from made_points import point
 
 FOUND = [
     point("Crafter", "white-box", 0.30),

@@ -26,7 +26,8 @@ from facecrafter.paper.points import (
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
 from facecrafter.paper.threats import ADAPTIVE, ASKING, THREATS
 
-SUBJECTS = ("Crafter", "Mended", "Steered")  # whose curves are held against the baselines'
+# whose curves are held against the baselines'
+SUBJECTS = ("Crafter", "Mended", "Shuffled", "StandIn", "Steered")
 HEADLINE = {  # families of the headline, and what their column says beside the setting
     "Crafter": "knows no question",
     "Crafter, TaskUtility": "knows some of the questions",

@@ -120,7 +120,9 @@ LFW64 = Table(
             "that f was trained on, without a weight of f. To the 12 scored attributes that it "
             "learnt its own answers have a mean AUC of 0.965, more than f's: for them no feature "
             "need be sent. The mean over all 21 flatters these rows; look at the AUC of the 9 "
-            "others, which is printed apart, and mind that they are of the same kind."
+            "others, which is printed apart, and mind that they are of the same kind. StandIn "
+            "knows that surrogate too, and sends nothing but what it reads: real numbers, so what "
+            "can be learnt of a photograph has a limit, but no bound in bits."
         ),
         "Which Crafter this is": (
             "The rows named Crafter simulate an attacker who searches pixels (PixelOpponent): that "
