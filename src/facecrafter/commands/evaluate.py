@@ -17,9 +17,23 @@ from facecrafter.paper.scenes import lfw64, lfw64_batch
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tables.averaging import LFW64_AVERAGING
+from facecrafter.paper.tables.curve import LFW64_CURVE
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.published import PUBLISHED
-from facecrafter.paper.threats import adaptive, asking, threats
+from facecrafter.paper.tables.searches import LFW64_SEARCHES
+from facecrafter.paper.tables.stand_ins import LFW64_STAND_INS
+from facecrafter.paper.threats import all_threats
+
+TableName = Literal["grid", "published", "adaptive", "averaging", "curve", "stand-ins", "searches"]
+TABLES: dict[TableName, Table] = {
+    "grid": LFW64,
+    "published": PUBLISHED,
+    "adaptive": LFW64_ADAPTIVE,
+    "averaging": LFW64_AVERAGING,
+    "curve": LFW64_CURVE,
+    "stand-ins": LFW64_STAND_INS,
+    "searches": LFW64_SEARCHES,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +54,10 @@ class Evaluate(AbstractCommand):
     # grid: all defences against the basic attacks. published: the authors' settings in full on one
     # batch of 32 faces, two hours of two cores for each beta. adaptive: attackers who learn from
     # what some of the defences release (A1), up to two hours of a core and 0.7 GB in --work for
-    # each; --spot-check takes over nothing of that. averaging: attackers who ask again (A3)
-    table: Literal["grid", "published", "adaptive", "averaging"] = "grid"
+    # each; --spot-check takes over nothing of that. averaging: attackers who ask again (A3).
+    # curve: A1 over pairs and epochs. stand-ins: how little a release may say. searches: attacks
+    # that need no lesson and that the paper does not have
+    table: TableName = "grid"
     defences: str | None = None  # those whose description holds this text, such as StandIn
     threats: str | None = None  # those whose name holds this text, such as A1; None = all
     only: str | None = None  # cells whose description holds this text, as the progress shows it
@@ -88,14 +104,9 @@ class Evaluate(AbstractCommand):
 
     def listed(self) -> Table:
         """The table, with as many decoders as the attacker was given."""
-        decoders = 1 + len(shadows_of(self.bundle, self.shadows))
-        basic = threats(decoders=decoders)
-        if self.table == "adaptive":
-            learning = adaptive(decoders=decoders)
-            return replace(LFW64_ADAPTIVE, threats=(*basic, *learning))
-        if self.table == "averaging":
-            return replace(LFW64_AVERAGING, threats=asking(decoders=decoders))
-        return replace(PUBLISHED if self.table == "published" else LFW64, threats=basic)
+        held = all_threats(decoders=1 + len(shadows_of(self.bundle, self.shadows)))
+        table = TABLES[self.table]
+        return replace(table, threats=tuple(held[threat.name] for threat in table.threats))
 
     def _seeds(self, table: Table) -> tuple[int, ...]:
         one = None if self.common.seed is None else (self.common.seed,)

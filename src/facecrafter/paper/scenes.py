@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facecrafter.attacks.answered import CloudView
 from facecrafter.attacks.base import AttackerView
 from facecrafter.bundle import Bundle, load
 from facecrafter.data.faces import Faces
@@ -121,7 +122,8 @@ class Scene:
         """What an attacker reads: a black-box one asks the encoder, a white-box one has it."""
         # No public faces: what the attacker learns from them is in the decoders. A recipe that
         # wants more decoders is refused, rather than trained anew for every batch.
-        black = AttackerView(self.target.encode, shadows=self.shadows)
+        told = self.target.head
+        black = CloudView(self.target.encode, shadows=self.shadows, answers=told)
         if sees == "black-box":
             return black
         amortiser = self.bundle.amortiser

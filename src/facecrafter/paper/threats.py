@@ -1,15 +1,20 @@
 """The paper's three attackers by name (VI-A): white-box, black-box, hybrid; and A1."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from facecrafter.attacks.adaptive import AbstractAdaptive
+from facecrafter.attacks.answered import Answered
 from facecrafter.attacks.averaged import Averaged
 from facecrafter.attacks.base import AbstractAttack
 from facecrafter.attacks.continued import Continued
+from facecrafter.attacks.deep_image_prior import DeepImagePrior
 from facecrafter.attacks.latent_search import LatentSearch
+from facecrafter.attacks.null_space import NullSpace
 from facecrafter.attacks.pixel_search import PixelSearch
 from facecrafter.attacks.purified import Purified
 from facecrafter.attacks.retrained import Retrained
+from facecrafter.attacks.rmle import Rmle
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.inversion import Descent
 from facecrafter.paper.scenes import Sees
@@ -67,6 +72,7 @@ def adaptive(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat
         Threat("white-box A1", Continued(white.attack, "prior", prior, bfloat16=True)),
         Threat("black-box A1", Continued(decoder, "decoders", training), "black-box"),
         Threat("deep decoder A1", deep),
+        Threat("answers alone A1", Answered(reader=replace(deep, width=256))),
         *purified,
     )
 
@@ -93,6 +99,72 @@ def asking(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, 
     )
 
 
+def other(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
+    """Searches that the paper does not have, of a basic attacker."""
+    *_, hybrid = threats(restarts, decoders)
+    assert isinstance(hybrid.attack, PixelSearch)
+    return (
+        Threat("null space", NullSpace(hybrid.attack)),
+        Threat("rMLE", Rmle(bfloat16=True)),
+        Threat("deep image prior", DeepImagePrior(batch=64)),
+    )
+
+
+FEWER = (500, 1000, 2000)  # public faces of the learning curve, below `Continued.faces`; ours
+LONGER = (5, 10, 40, 80)  # epochs of the learning curve, beside the 20 of `adaptive`; ours
+
+
+def learning(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
+    """A1 with the small and with the deep decoder, on fewer pairs, and for fewer and more epochs.
+
+    Of each the one of `adaptive` comes first (Figs. 11 to 13 have epochs alone).
+    """
+    return tuple(
+        one
+        for full in adaptive(restarts, decoders)
+        if full.name in ("black-box A1", "deep decoder A1")
+        for one in (full, *_with_less(full), *_for_longer(full))
+    )
+
+
+def pairs_of(threat: Threat) -> int:
+    """How many pairs an adaptive attacker learns from."""
+    attack = threat.attack
+    assert isinstance(attack, AbstractAdaptive)
+    return attack.faces * attack.rounds
+
+
+def epochs_of(threat: Threat) -> int:
+    """How many epochs a decoder learns for."""
+    attack = threat.attack
+    assert isinstance(attack, Continued | Retrained)
+    return attack.training.epochs * attack.training.legs
+
+
+def _with_less(full: Threat) -> Iterator[Threat]:
+    assert isinstance(full.attack, Continued | Retrained)
+    for faces in FEWER:
+        attack = replace(full.attack, faces=faces)
+        name = f"{full.name}, {faces * attack.rounds:,} pairs"
+        yield replace(full, name=name, attack=attack)
+
+
+def _for_longer(full: Threat) -> Iterator[Threat]:
+    assert isinstance(full.attack, Continued | Retrained)
+    for epochs in LONGER:
+        training = replace(full.attack.training, epochs=epochs)
+        attack = replace(full.attack, training=training)
+        yield replace(full, name=f"{full.name}, {epochs} epochs", attack=attack)
+
+
+def all_threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> dict[str, Threat]:
+    """Every threat of this module by its name."""
+    kinds = (threats, adaptive, asking, learning, other)
+    return {one.name: one for kind in kinds for one in kind(restarts, decoders)}
+
+
 THREATS = threats()
 ADAPTIVE = adaptive()
+LEARNING = learning()
+OTHER = other()
 ASKING = asking()
