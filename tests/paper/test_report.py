@@ -13,6 +13,7 @@ from facecrafter.paper.describe import of_defence, of_threat
 from facecrafter.paper.points import ANY, STRONGEST, curve, eval_acc_at, points
 from facecrafter.paper.report import fill_readme, headline, render, write_report
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
+from facecrafter.paper.threats import LEARNING
 
 THREATS = ("white-box", "black-box", "hybrid")
 # Eval Acc by threat, and mean AUC
@@ -335,6 +336,47 @@ def test_the_readme_gets_the_headline_and_stays_else(
     readme.write_text("no marks")
     fill_readme(full, store, readme)
     assert readme.read_text() == "no marks"
+
+
+def test_lessons_have_tables_and_a_figure_of_their_own(
+    table: Table, store: Store, tmp_path: Path
+) -> None:
+    names = ("black-box A1", "black-box A1, 1,000 pairs")
+    learnt = [
+        replace(r, threat={"name": names[THREATS.index(r.threat["name"])]})
+        for r in RECORDS
+        if r.defence["name"] == "Plain" and r.threat["name"] in THREATS[:2]
+    ]
+    for number, one in enumerate(learnt):
+        store.write(f"{number:016}", one)
+    threats = tuple(one for one in LEARNING if one.name in names)
+    plain = replace(table, defences=(recipe("Plain", None),), threats=threats, seeds=(0, 1))
+    text = write_report(plain, store, tmp_path).read_text()
+    columns = "| defence | AUC | drop | black-box A1 | strongest | any |"
+    assert f"{columns}\n| --- | --- | --- | --- | --- | --- |\n| Plain | 0.950" in text
+    assert text.count("## How much a lesson is worth") == 1
+    assert "| Plain | 91.0 ± 1.0 % |  |  | 71.0 ± 1.0 % |" in text
+    assert "| Plain | black-box A1, 1,000 pairs |" in text  # its likeness stands with the others
+    for end in ("svg", "csv"):
+        assert f"(figures/results-lessons.{end})" in text
+        assert (tmp_path / f"figures/results-lessons.{end}").exists()
+    alone = render(plain, [r for r in learnt if r.threat["name"] == names[1]], "f.svg")
+    assert "| black-box A1, 1,000 pairs | strongest" in alone  # else it would stand nowhere
+    assert "lesson" not in alone
+
+
+def test_machines_and_versions_that_differ_are_all_told(table: Table) -> None:
+    gpu = replace(
+        RECORDS[0],
+        machine={"cpu": "other", "threads": 4, "gpu": "NVIDIA H100"},
+        versions={**RECORDS[0].versions, "torch": "2+cu"},
+    )
+    page = render(table, [*RECORDS[1:], gpu], "f.svg")
+    assert "- machine: one, 1 thread(s); other, 4 thread(s), NVIDIA H100\n" in page
+    assert "- torch 2, 2+cu, scene bbbbbbbbbbbb\n" in page
+    page = render(table, RECORDS, "f.svg")
+    assert "- machine: one, 1 thread(s)\n" in page
+    assert "- torch 2, scene bbbbbbbbbbbb\n" in page
 
 
 def test_without_results_there_is_no_page(table: Table, store: Store, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from facecrafter.paper.files import write_whole
-from facecrafter.paper.points import ANY, STRONGEST, Point, curve
+from facecrafter.paper.points import ANY, STRONGEST, Point, Spread, curve
 
 PANELS = ("white-box", "black-box", "hybrid", STRONGEST)
 MEASURES = ("auc", "eval_acc")
+EVAL_ACC = "Eval Acc (lower is more private)"  # of an axis
 MARKS = "o^sDvP*X"  # so that curves differ without colour
 UNDEFENDED = "Plain"
 
@@ -29,7 +30,7 @@ def tradeoff(found: Sequence[Point], path: Path, title: str) -> tuple[Path, Path
     plots: list[Axes] = list(figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0])
     for plot, threat in zip(plots, drawn, strict=True):
         _panel(plot, found, threat)
-    plots[0].set_ylabel("Eval Acc (lower is more private)")
+    plots[0].set_ylabel(EVAL_ACC)
     plots[0].legend(fontsize="small")
     figure.suptitle(title)
     write_whole(path, svg(figure))
@@ -44,15 +45,24 @@ def panels(found: Sequence[Point]) -> tuple[str, ...]:
 
 
 def rows(found: Sequence[Point]) -> str:
-    """CSV: a row for each point, mean, least and greatest over the seeds."""
+    """CSV: a row for each point."""
+    told = [((point.label, point.threat), point) for point in found]
+    return csv_of(("defence", "threat"), told, MEASURES)
+
+
+def csv_of(
+    head: Sequence[str],
+    found: Iterable[tuple[Sequence[object], Point]],
+    measures: Sequence[str],
+) -> str:
+    """What each point is of, under `head`; then of the measures mean, least and greatest seed."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    spreads = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
-    writer.writerow(["defence", "threat", "seeds", *spreads])
-    for point in found:
-        values = [v for name in MEASURES for v in point[name].bounds]
-        numbers = [f"{value:.6f}" for value in values]
-        writer.writerow([point.label, point.threat, point.seeds, *numbers])
+    spreads = [f"{name}{end}" for name in measures for end in ("", "_low", "_high")]
+    writer.writerow([*head, "seeds", *spreads])
+    for told, point in found:
+        numbers = [f"{value:.6f}" for name in measures for value in point[name].bounds]
+        writer.writerow([*told, point.seeds, *numbers])
     return text.getvalue()
 
 
@@ -71,14 +81,13 @@ def _panel(plot: Axes, found: Sequence[Point], threat: str) -> None:
 
 def _curve(plot: Axes, line: Sequence[Point], family: str, mark: str) -> None:
     x, y = ([point[name].mean for point in line] for name in MEASURES)
-    bars = [
-        [
-            [point[name].mean - point[name].low for point in line],
-            [point[name].high - point[name].mean for point in line],
-        ]
-        for name in MEASURES
-    ]
-    plot.errorbar(x, y, xerr=bars[0], yerr=bars[1], fmt=f"{mark}-", label=family, capsize=2)
+    xerr, yerr = (bars([point[name] for point in line]) for name in MEASURES)
+    plot.errorbar(x, y, xerr=xerr, yerr=yerr, fmt=f"{mark}-", label=family, capsize=2)
+
+
+def bars(spreads: Sequence[Spread]) -> list[list[float]]:
+    """Error bars from the least to the greatest seed."""
+    return [[one.mean - one.low for one in spreads], [one.high - one.mean for one in spreads]]
 
 
 def svg(figure: Figure) -> bytes:

@@ -61,8 +61,11 @@ def of_defences(records: Sequence[Record]) -> list[str]:
 
 
 def _random(mine: Sequence[Record]) -> bool:
-    """Whether another seed released something else."""
-    return len({record.versions.get("release") for record in mine}) > 1
+    """Whether another seed released something else on the same kind of machine."""
+    released: dict[object, set[str | None]] = {}
+    for record in mine:
+        released.setdefault(record.machine.get("gpu"), set()).add(record.versions.get("release"))
+    return any(len(digests) > 1 for digests in released.values())
 
 
 def _steps(recipe: Mapping[str, Any]) -> bool:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facecrafter.errors import ResultError
-from facecrafter.paper import describe, flags, learning
+from facecrafter.paper import describe, flags, learning, lessons
 from facecrafter.paper.cells import Table
 from facecrafter.paper.figures import UNDEFENDED, tradeoff
 from facecrafter.paper.files import write_whole
-from facecrafter.paper.markdown import markdown
+from facecrafter.paper.markdown import markdown, percent
 from facecrafter.paper.points import (
     ANY,
     STRONGEST,
@@ -24,7 +24,7 @@ from facecrafter.paper.points import (
     seeds,
 )
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
-from facecrafter.paper.threats import ADAPTIVE, ASKING, THREATS
+from facecrafter.paper.threats import all_threats
 
 # whose curves are held against the baselines'
 SUBJECTS = ("Crafter", "Mended", "Shuffled", "StandIn", "Steered")
@@ -48,7 +48,7 @@ as recognised if any of the threats got it recognised, so it is the headline."""
 
 
 def write_report(table: Table, store: Store, docs: Path) -> Path:
-    """Write the table's page and its figure; returns the page. Raises `ResultError`."""
+    """Write the table's page and its figures; returns the page. Raises `ResultError`."""
     records = records_of(table, store)
     if not records:
         raise ResultError(
@@ -57,6 +57,8 @@ def write_report(table: Table, store: Store, docs: Path) -> Path:
     found = points(records)
     picture = docs / "figures" / f"{table.page}.svg"
     tradeoff(found, picture, table.title)
+    drawn = picture.with_name(f"{table.page}-lessons.svg")
+    lessons.draw(found, _labels(found), drawn, table.title)
     page = docs / f"{table.page}.md"
     write_whole(page, render(table, records, f"figures/{picture.name}").encode())
     return page
@@ -110,7 +112,7 @@ def headline(records: Sequence[Record], learnt: Sequence[str] = ()) -> str | Non
         rows += [[told, *(_spread(sides[told]) for sides in apart)] for told in apart[0]]
     names = {name: name for name in _threats(found)} | {ANY: "any of these attacks"}
     for name, told in names.items():
-        cells = [_percent(at[name]["eval_acc"]) if name in at else "not measured" for at in both]
+        cells = [percent(at[name]["eval_acc"]) if name in at else "not measured" for at in both]
         rows.append([f"faces recognised, {told}", *cells])
     mine = [record for point in shown for record in labelled[point.label]]
     note = (
@@ -136,9 +138,10 @@ def render(table: Table, records: Sequence[Record], picture: str) -> str:
         f"The figures behind it: [{picture[:-4]}.csv]({picture[:-4]}.csv).",
         "## Eval Acc and AUC",
         _main(found),
-        *flags.of_attacks(found, _threats(found), _labels(found)),
+        *flags.of_attacks(found, _columns(found), _labels(found)),
         *flags.of_defences(records),
         *learning.section(found, _labels(found)),
+        *lessons.section(found, _labels(found), f"{picture[:-4]}-lessons"),
         *_questions(table, records),
         "## Likeness, epsilon-PII and time",
         _likeness(found),
@@ -165,8 +168,9 @@ def _of_seeds(records: Sequence[Record]) -> str:
 
 
 def _main(found: Sequence[Point]) -> str:
-    threats = [*_threats(found), STRONGEST, ANY]
-    bad = flags.not_validated(found, _threats(found))
+    columns = _columns(found)
+    threats = [*columns, STRONGEST, ANY]
+    bad = flags.not_validated(found, columns)
     plain = [point["auc"].mean for point in found if point.family == UNDEFENDED]
     head = ["defence", "AUC", "drop", *(f"{name}{' †' * (name in bad)}" for name in threats)]
     rows: list[list[str]] = []
@@ -174,7 +178,7 @@ def _main(found: Sequence[Point]) -> str:
         mine = {point.threat: point for point in found if point.label == label}
         auc = mine[STRONGEST]["auc"]
         drop = f"{plain[0] - auc.mean:.3f}" if plain else ""
-        cells = [_percent(mine[name]["eval_acc"]) if name in mine else "" for name in threats]
+        cells = [percent(mine[name]["eval_acc"]) if name in mine else "" for name in threats]
         rows.append([label, _spread(auc), drop, *cells])
     return markdown(head, rows)
 
@@ -232,7 +236,7 @@ def _beside(records: Sequence[Record]) -> str:
                 for r in records
                 if (r.defence, r.threat) == (record.defence, record.threat)
             ]
-            paper, measured = record.reported, _percent(Spread.of(same))
+            paper, measured = record.reported, percent(Spread.of(same))
             reported = f"{100 * paper['eval_acc']:.2f} %"
             cells = [record.defence["name"], record.threat["name"], measured, reported]
             rows.append([*cells, paper["source"], paper["differs"]])
@@ -300,16 +304,15 @@ def _renamed(line: Sequence[Point], family: str) -> list[Point]:
 
 def _run(table: Table, records: Sequence[Record]) -> str:
     commits = sorted({record.commit or "unknown" for record in records})
-    machines = sorted(
-        {f"{r.machine.get('cpu')}, {r.machine.get('threads')} thread(s)" for r in records}
-    )
-    versions = records[0].versions
+    machines = sorted({_machine(record) for record in records})
+    torches = sorted({str(record.versions.get("torch")) for record in records})
+    scene = records[0].versions.get("scene", "")
     missing, earlier = _unmeasured(table, records)
     lines = [
         f"- {len(records)} cells, {sum(r.wall for r in records) / 3600:.1f} hours of one process",
         f"- machine: {'; '.join(machines)}",
         f"- commit: {', '.join(c[:12] + '+' * c.endswith('+') for c in commits)}",
-        f"- torch {versions.get('torch')}, scene {versions.get('scene', '')[:12]}",
+        f"- torch {', '.join(torches)}, scene {scene[:12]}",
     ]
     if missing > 0:
         lines.append(f"- **{missing} cells of the table are not measured yet**")
@@ -324,6 +327,12 @@ def _run(table: Table, records: Sequence[Record]) -> str:
             "came out the same, bit for bit, with the code of the commit (`--spot-check`)"
         )
     return "\n".join(lines)
+
+
+def _machine(record: Record) -> str:
+    told = record.machine
+    gpu = [str(told["gpu"])] if "gpu" in told else []
+    return ", ".join([str(told.get("cpu")), f"{told.get('threads')} thread(s)", *gpu])
 
 
 def _unmeasured(table: Table, records: Sequence[Record]) -> tuple[int, int]:
@@ -342,9 +351,15 @@ def _unmeasured(table: Table, records: Sequence[Record]) -> tuple[int, int]:
 
 
 def _threats(found: Sequence[Point]) -> list[str]:
-    order = dict.fromkeys(threat.name for threat in (*THREATS, *ADAPTIVE, *ASKING))
+    order = all_threats()
     present = {point.threat for point in found} - {STRONGEST, ANY}
     return [*(n for n in order if n in present), *sorted(present - set(order))]
+
+
+def _columns(found: Sequence[Point]) -> list[str]:
+    """Threats of the main table: those that no other table has."""
+    others = lessons.apart(found)
+    return [name for name in _threats(found) if name not in others]
 
 
 def _labels(found: Sequence[Point]) -> list[str]:
@@ -358,11 +373,6 @@ def _interval(point: Point) -> str:
         return ""
     low, high = point["eval_acc_low"].low, point["eval_acc_high"].high
     return f"{100 * low:.1f} to {100 * high:.1f} %"
-
-
-def _percent(spread: Spread) -> str:
-    around = f" ± {100 * spread.half:.1f}" if spread.count > 1 else ""
-    return f"{100 * spread.mean:.1f}{around} %"
 
 
 def _spread(spread: Spread) -> str:

@@ -5,6 +5,7 @@ Measured by `facecrafter evaluate --root LFW --table curve`.
 
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.opponents import LatentOpponent, PixelOpponent
+from facecrafter.defences.plain import Plain
 from facecrafter.defences.stand_in import StandIn
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.paper.cells import Table
@@ -19,6 +20,7 @@ LFW64_CURVE = Table(
     page="curve",
     command="facecrafter evaluate --root LFW --table curve",
     defences=(
+        Plain(),
         Crafter(0.0025, opponent=_PIXELS),
         Crafter(0.0025, opponent=_PIXELS, utility=TaskUtility()),
         Crafter(0.001, 12, LatentOpponent(rate=0.15)),  # the paper's opponent
