@@ -1,6 +1,7 @@
 """The tiny scene, quick threats and an empty store."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from facecrafter.paper.store import Store
 from facecrafter.paper.threats import Threat
 from facecrafter.paper.tiny import tiny
 from facecrafter.progress import be_quiet
+from made_records import MEASURED, recipe
 
 _SHORT = Descent(2, 0.1)
 _DECODER = ShadowDecoder(restarts=2)
@@ -54,3 +56,9 @@ def table() -> Table:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "results", tmp_path / "work")
+
+
+@pytest.fixture
+def full(table: Table) -> Table:
+    """The table of `RECORDS`."""
+    return replace(table, defences=tuple(recipe(*key) for key in MEASURED), seeds=(0, 1))

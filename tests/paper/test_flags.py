@@ -1,5 +1,6 @@
 """What is said of attacks and defences beside their figures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from facecrafter.defences.crafter import Crafter
@@ -48,3 +49,24 @@ def test_what_is_random_and_what_searches_is_told(
     assert "Crafter" in optimised
     assert "Noise" not in optimised
     assert of_defences(records[:2]) == []
+
+
+def test_another_machine_is_no_other_seed(scene: Scene, store: Store, table: Table) -> None:
+    """What a GPU rounds otherwise has another digest, too."""
+    plain, other = (
+        measure(Cell("tiny", Plain(), table.threats[1], seed), scene, store) for seed in (0, 1)
+    )
+    there = replace(
+        plain, machine={"gpu": "one"}, versions={**plain.versions, "release": "elsewhere"}
+    )
+    assert of_defences([plain, other, there]) == []
+    assert of_defences([plain, there]) == []
+    assert "Plain" in "".join(of_defences([plain, replace(there, seed=1)]))  # cannot be told
+
+
+def test_answers_alone_are_no_attack_that_fails() -> None:
+    name = "answers alone A1"
+    found = [*FOUND, point("Plain", name, 0.3), point("Noise", name, 0.2)]
+    assert not_validated(found, [name]) == []
+    (told,) = of_attacks(found, [name], ["Noise"])
+    assert "nothing but the cloud's answers" in told

@@ -1,82 +1,20 @@
 """The page of results, from records made by hand."""
 
 import csv
-from dataclasses import make_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import ResultError
 from facecrafter.paper.cells import Table
 from facecrafter.paper.describe import of_defence, of_threat
+from facecrafter.paper.headline import headline
 from facecrafter.paper.points import ANY, STRONGEST, curve, eval_acc_at, points
-from facecrafter.paper.report import fill_readme, headline, render, write_report
+from facecrafter.paper.report import render, write_report
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
 from facecrafter.paper.threats import LEARNING
-
-THREATS = ("white-box", "black-box", "hybrid")
-# Eval Acc by threat, and mean AUC
-MEASURED = {
-    ("Plain", None): ((0.7, 0.9, 0.8), 0.95),
-    ("Noise", 1.0): ((0.4, 0.5, 0.3), 0.92),
-    ("Noise", 2.0): ((0.2, 0.3, 0.1), 0.88),
-    ("Crafter", 0.3): ((0.1, 0.2, 0.15), 0.90),
-    ("Crafter", 3.0): ((0.3, 0.6, 0.45), 0.93),
-}
-
-
-def record(name: str, strength: float | None, threat: str, seed: int) -> Record:
-    eval_accs, auc = MEASURED[name, strength]
-    eval_acc = eval_accs[THREATS.index(threat)] + (0.02 if seed else 0)
-    hits = round(100 * eval_acc)
-    fields = {} if strength is None else {"strength": strength, "steps": 40}
-    return Record(
-        scene="tiny",
-        defence={"name": name, **fields},
-        threat={"name": threat},
-        seed=seed,
-        outcome={
-            "eval_acc": eval_acc,
-            "eval_acc_low": eval_acc - 0.05,
-            "eval_acc_high": eval_acc + 0.05,
-            "fsim": 0.4,
-            "ssim": 0.6,
-            "auc": auc,
-            "l_u": 0.3,
-            "pii": 0.0005,
-            "pii_floor": 0.0004,
-            "seconds": 1.5,
-            "faces": 100,
-            # the hybrid attack recognises other faces than the two before it
-            "recognised": ("1" * hits).rjust(100, "0")
-            if threat == "hybrid"
-            else ("1" * hits).ljust(100, "0"),
-        },
-        reported={"eval_acc": 0.8177, "source": "paper, VI-B", "differs": "128 pixels"}
-        if (name, threat) == ("Plain", "white-box")
-        else None,
-        commit="a" * 40,
-        versions={"scene": "b" * 64, "torch": "2"},
-        machine={"cpu": "one", "threads": 1},
-        wall=3600.0,
-    )
-
-
-def recipe(name: str, strength: float | None) -> AbstractDefence:
-    """One that is described as the record of that name is."""
-    fields = [] if strength is None else [("strength", float, strength), ("steps", int, 40)]
-    unused = {"fit": lambda self, offline, rng: None}
-    return make_dataclass(name, fields, bases=(AbstractDefence,), namespace=unused, frozen=True)()
-
-
-@pytest.fixture
-def full(table: Table) -> Table:
-    """The table of `RECORDS`."""
-    return replace(table, defences=tuple(recipe(*key) for key in MEASURED), seeds=(0, 1))
-
-
-RECORDS = [record(*key, threat, seed) for key in MEASURED for threat in THREATS for seed in (0, 1)]
+from made_records import RECORDS, THREATS, recipe, record
 
 
 def test_the_page_holds_what_was_measured(table: Table) -> None:
@@ -281,31 +219,6 @@ def test_results_that_do_not_belong_together_are_refused(table: Table) -> None:
         points([*RECORDS, RECORDS[0]])
 
 
-def test_the_headline_is_the_strongest_setting_that_drops_little(tmp_path: Path) -> None:
-    told = headline(RECORDS)
-    assert told
-    assert "on 100 private test photographs" in told
-    # drops by just 0.05
-    assert "| no defence | `Crafter strength 0.3`: knows no question |" in told
-    assert "| faces recognised, black-box | 91.0 ± 1.0 % | 21.0 ± 1.0 % |" in told
-    assert "| faces recognised, any of these attacks |" in told
-    assert "the mean over 2 seeds" in told
-    lower = [
-        replace(r, outcome={**r.outcome, "auc": 0.89}) if r.defence.get("strength") == 0.3 else r
-        for r in RECORDS
-    ]
-    assert "`Crafter strength 3`" in (headline(lower) or "")
-    far = [
-        replace(r, outcome={**r.outcome, "auc": r.outcome["auc"] + 0.03})
-        if r.defence["name"] == "Plain"
-        else r
-        for r in lower
-    ]
-    assert "`Crafter strength 3`" in (headline(far) or "")  # 0.05 at the least
-    assert headline([r for r in RECORDS if r.defence["name"] != "Plain"]) is None
-    assert headline([]) is None
-
-
 def test_a_page_holds_its_own_defences_and_threats(
     full: Table, store: Store, tmp_path: Path
 ) -> None:
@@ -319,23 +232,6 @@ def test_a_page_holds_its_own_defences_and_threats(
     assert "hybrid" not in text.split("## How it was run")[0].split("## To know")[0]
     assert (tmp_path / "figures/less.svg").exists()
     assert not (tmp_path / "figures/results.svg").exists()
-
-
-def test_the_readme_gets_the_headline_and_stays_else(
-    full: Table, store: Store, tmp_path: Path
-) -> None:
-    readme = tmp_path / "README.md"
-    fill_readme(full, store, readme)
-    assert not readme.exists()
-    for number, one in enumerate(RECORDS):
-        store.write(f"{number:016}", one)
-    readme.write_text("a\n<!-- results: x -->\nold\n<!-- /results -->\nb\n")
-    fill_readme(full, store, readme)
-    expected = f"a\n<!-- results: x -->\n{headline(RECORDS)}<!-- /results -->\nb\n"
-    assert readme.read_text() == expected
-    readme.write_text("no marks")
-    fill_readme(full, store, readme)
-    assert readme.read_text() == "no marks"
 
 
 def test_lessons_have_tables_and_a_figure_of_their_own(

@@ -12,7 +12,8 @@ from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
 from facecrafter.errors import SettingError
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.evaluate import Step, Summary, evaluate
-from facecrafter.paper.report import fill_readme, write_report
+from facecrafter.paper.headline import fill_readme
+from facecrafter.paper.report import write_report
 from facecrafter.paper.scenes import lfw64, lfw64_batch
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
@@ -89,7 +90,7 @@ class Evaluate(AbstractCommand):
         others = tuple(seed for seed in self._seeds(table) if seed not in table.seeds)
         table = replace(table, seeds=(*table.seeds, *others))  # what was asked for is shown, too
         summary, page = Summary.of(steps), write_report(table, store, self.docs)
-        if self.table == "grid":
+        if table.headline:
             fill_readme(table, store, self.readme)
         return Outcome(
             f"{summary}; see {page}",

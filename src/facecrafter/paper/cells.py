@@ -103,6 +103,7 @@ class Table:
     page: str = "results"  # its file among the documents, without .md
     command: str = "facecrafter evaluate --root LFW"  # what measures it
     learnt: tuple[str, ...] = ()  # attributes that the surrogate learnt, to be told apart
+    headline: bool = False  # whether its page and the README tell the worst of all attacks
 
     def cells(self) -> tuple[Cell, ...]:
         """Seed by seed, so that the whole table stands early, and release by release."""

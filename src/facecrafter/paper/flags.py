@@ -3,15 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from facecrafter.attacks.answered import Answered
 from facecrafter.paper.figures import UNDEFENDED
 from facecrafter.paper.points import Point, by_label
 from facecrafter.paper.store import Record
+from facecrafter.paper.threats import ADAPTIVE
 
 VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count as one; ours
 
+_ANSWERS = {threat.name for threat in ADAPTIVE if isinstance(threat.attack, Answered)}
+
 
 def not_validated(found: Sequence[Point], threats: Sequence[str]) -> list[str]:
-    """Attacks that hardly read plain features."""
+    """Attacks that hardly read plain features; one that is given answers alone is none of them."""
+    threats = [name for name in threats if name not in _ANSWERS]
     plain = {p.threat: p["eval_acc"].mean for p in found if p.family == UNDEFENDED}
     return [name for name in threats if not plain.get(name, 0.0) >= VALIDATED]
 
@@ -23,6 +28,12 @@ def of_attacks(found: Sequence[Point], threats: Sequence[str], labels: Sequence[
         f"† attack not validated: {_why(name in tried)}, so a low figure of {name} says nothing "
         "about a defence."
         for name in not_validated(found, threats)
+    ]
+    told += [
+        f"*{name}* sees nothing but the cloud's answers to a release: what it reads no release can "
+        "hide that is answered so."
+        for name in threats
+        if name in _ANSWERS
     ]
     stronger: list[str] = []
     for label in labels:
@@ -61,11 +72,18 @@ def of_defences(records: Sequence[Record]) -> list[str]:
 
 
 def _random(mine: Sequence[Record]) -> bool:
-    """Whether another seed released something else on the same kind of machine."""
-    released: dict[object, set[str | None]] = {}
+    """Whether another seed released something else; where it can be, on the same kind of machine.
+
+    A GPU rounds otherwise than a CPU, which is no chance.
+    """
+    released: dict[object, dict[int, str | None]] = {}
     for record in mine:
-        released.setdefault(record.machine.get("gpu"), set()).add(record.versions.get("release"))
-    return any(len(digests) > 1 for digests in released.values())
+        digest = record.versions.get("release")
+        for kind in (record.machine.get("gpu"), "any kind"):
+            released.setdefault(kind, {})[record.seed] = digest
+    anywhere = released.pop("any kind")
+    fair = [seeds for seeds in released.values() if len(seeds) > 1] or [anywhere]
+    return any(len(set(seeds.values())) > 1 for seeds in fair)
 
 
 def _steps(recipe: Mapping[str, Any]) -> bool:

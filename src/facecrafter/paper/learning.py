@@ -23,7 +23,7 @@ def rows(found: Sequence[Point], labels: Sequence[str]) -> list[list[str]]:
         }
         before, papers, ours = (_best(mine, names) for names in (basic, OF_THE_PAPER, learning))
         if ours is not None and before is not None:
-            gain = f"{100 * (ours[1] - before[1]):+.1f}"
+            gain = f"{round(100 * (ours[1] - before[1]), 1) + 0.0:+.1f}"  # no -0.0
             told.append([label, _told(before), _told(papers), _told(ours), gain])
     return told
 

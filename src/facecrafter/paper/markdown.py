@@ -15,3 +15,9 @@ def percent(spread: Spread) -> str:
     """With half of the range over the seeds, if there are several."""
     around = f" ± {100 * spread.half:.1f}" if spread.count > 1 else ""
     return f"{100 * spread.mean:.1f}{around} %"
+
+
+def number(spread: Spread) -> str:
+    """Likewise, not in percent."""
+    around = f" ± {spread.half:.3f}" if spread.count > 1 else ""
+    return f"{spread.mean:.3f}{around}"

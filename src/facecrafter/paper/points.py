@@ -8,7 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from facecrafter.errors import ResultError
-from facecrafter.paper.store import Record
+from facecrafter.paper import describe
+from facecrafter.paper.cells import Table
+from facecrafter.paper.store import Record, Store
 
 STRONGEST = "strongest"  # the threat with the highest mean Eval Acc
 # parts of a Crafter whose family bears no more than its name
@@ -83,6 +85,20 @@ def points(records: Sequence[Record]) -> list[Point]:
     return found
 
 
+def records_of(table: Table, store: Store) -> list[Record]:
+    """Tables may share a scene, and a defence that left the table has no place on its page."""
+    defences = [describe.of_defence(defence) for defence in table.defences]
+    threats = {threat.name for threat in table.threats}
+    return [
+        record
+        for record in store.all()
+        if record.scene == table.scene
+        and record.seed in table.seeds
+        and record.defence in defences
+        and record.threat["name"] in threats
+    ]
+
+
 def faces(records: Sequence[Record]) -> str:
     """How many photographs were measured, for a text: "1,027"."""
     counts = sorted({int(record.outcome.get("faces", 0)) for record in records})
@@ -95,6 +111,13 @@ def seeds(records: Sequence[Record]) -> str:
     least, most = counts[0], counts[-1]
     told = f"{most} seed{'s' * (most > 1)}"
     return told if least == most else f"{least} to {told}"
+
+
+def of_seeds(records: Sequence[Record]) -> str:
+    """What a figure is of the seeds, for a text."""
+    if len({record.seed for record in records}) == 1:
+        return "of one seed"
+    return f"the mean over {seeds(records)}, plus or minus half of their range"
 
 
 def curve(found: Iterable[Point], family: str, threat: str) -> list[Point]:
@@ -139,17 +162,22 @@ def _point(label: str, threat: str, records: Sequence[Record]) -> Point:
         if isinstance(value, int | float) and all(name in other.outcome for other in records)
     ]
     spreads = {name: Spread.of([record.outcome[name] for record in records]) for name in names}
-    return Point(label, _family(records[0]), threat, len(records), spreads)
+    return Point(label, _family(records[0].defence), threat, len(records), spreads)
 
 
-def _family(record: Record) -> str:
-    """Crafter with another opponent or another utility is no point of the default one's curve."""
+def _family(recipe: Mapping[str, Any]) -> str:
+    """Crafter with another opponent or another utility is no point of the default one's curve.
+
+    What does nothing but hand on another defence's release is a family with each of these.
+    """
+    if set(recipe) == {"name", "defence"}:
+        return f"{recipe['name']} {_family(recipe['defence'])}"
     others = [
-        record.defence[part]["name"]
+        recipe[part]["name"]
         for part, usual in DEFAULT_PARTS.items()
-        if part in record.defence and record.defence[part]["name"] != usual
+        if part in recipe and recipe[part]["name"] != usual
     ]
-    return ", ".join([record.defence["name"], *others])
+    return ", ".join([recipe["name"], *others])
 
 
 def _any(label: str, family: str, threats: Mapping[str, Sequence[Record]]) -> list[Point]:
@@ -175,7 +203,7 @@ def by_label(records: Sequence[Record]) -> dict[str, list[Record]]:
     varied = _varied(records)
     found: dict[str, list[Record]] = {}
     for record in records:
-        family = _family(record)
+        family = _family(record.defence)
         fields = [(path[-1], reduce(_field, path, record.defence)) for path in varied[family]]
         told = ", ".join(f"{name} {_short(value)}" for name, value in fields)
         found.setdefault(f"{family} {told}".strip(), []).append(record)
@@ -186,7 +214,7 @@ def _varied(records: Sequence[Record]) -> dict[str, list[tuple[str, ...]]]:
     """For each family the fields that its members differ in, each as the way to it."""
     families: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
-        families.setdefault(_family(record), []).append(record.defence)
+        families.setdefault(_family(record.defence), []).append(record.defence)
     return {family: list(_differing(members)) for family, members in families.items()}
 
 

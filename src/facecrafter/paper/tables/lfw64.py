@@ -92,6 +92,7 @@ LFW64 = Table(
     threats=THREATS,
     seeds=(0, 1),
     learnt=LEARNT,
+    headline=True,
     reported={
         ("Plain", "white-box"): Reported(0.8177, "paper, VI-B, hybrid attacks", _OTHERWISE),
         ("Plain", "black-box"): Reported(0.9297, "paper, VI-B, hybrid attacks", _OTHERWISE),
