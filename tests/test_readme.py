@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import facecrafter
-from facecrafter.paper.report import MARKS, headline, records_of
+from facecrafter.paper.headline import MARKS, of_readme
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.lfw64 import LFW64
 from small_bundle import make_bundle, make_photographs
@@ -63,11 +63,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
-    records = records_of(LFW64, Store(PROJECT / "results", PROJECT))
-    assert records  # of a grid that is still being measured, too: what is printed must be measured
+    told = of_readme(LFW64, Store(PROJECT / "results", PROJECT))
+    assert told  # of a grid that is still being measured, too: what is printed must be measured
     found = MARKS.search((PROJECT / "README.md").read_text())
     assert found
-    assert found[2] == headline(records, LFW64.learnt)
+    assert found[2] == told
 
 
 def test_files_that_the_paper_map_names_exist() -> None:

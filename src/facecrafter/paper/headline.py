@@ -39,14 +39,20 @@ MARKS = re.compile(r"(<!-- results[^>]*-->\n)(.*?)(<!-- /results -->)", re.DOTAL
 def fill_readme(table: Table, store: Store, readme: Path) -> None:
     """Put the headline between the marks of a README, where there is one and it has them."""
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
-    told = headline(_all(table, store), table.learnt)
+    told = of_readme(table, store)
     if MARKS.search(text) and told:
-        note = (
-            "All settings, baselines and attacks are in [docs/results.md](docs/results.md), "
-            "attackers who learn in [docs/adaptive.md](docs/adaptive.md)."
-        )
-        filled = MARKS.sub(lambda found: f"{found[1]}{told}\n{note}\n{found[3]}", text)
+        filled = MARKS.sub(lambda found: f"{found[1]}{told}{found[3]}", text)
         write_whole(readme, filled.encode())
+
+
+def of_readme(table: Table, store: Store) -> str | None:
+    """What stands between the marks."""
+    told = headline(_all(table, store), table.learnt)
+    note = (
+        "All settings, baselines and attacks are in [docs/results.md](docs/results.md), "
+        "attackers who learn in [docs/adaptive.md](docs/adaptive.md)."
+    )
+    return told and f"{told}\n{note}\n"
 
 
 def in_short(table: Table, store: Store) -> list[str]:
