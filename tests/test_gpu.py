@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from facecrafter.attacks.answered import Answered, CloudView
+from facecrafter.attacks.answered import Answered
 from facecrafter.attacks.averaged import Averaged
 from facecrafter.attacks.base import AbstractAttack, AttackerView
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.deep_image_prior import DeepImagePrior
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.null_space import NullSpace
+from facecrafter.attacks.other_prior import ManyPriors, OtherPrior
 from facecrafter.attacks.pixel_search import PixelSearch
 from facecrafter.attacks.purified import Purified
 from facecrafter.attacks.retrained import Retrained
@@ -26,7 +27,15 @@ from facecrafter.defences.base import AbstractDefence, Offline
 from facecrafter.inversion import Descent
 from facecrafter.randomness import stream
 from facecrafter.training.continued import Continuation
-from helpers import ATTACKS, DEFENCES, random_images, tiny_offline, tiny_target, tiny_view
+from helpers import (
+    ATTACKS,
+    DEFENCES,
+    random_images,
+    tiny_offline,
+    tiny_prior,
+    tiny_target,
+    tiny_view,
+)
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
 
@@ -46,6 +55,7 @@ MORE: tuple[AbstractAttack, ...] = (
     NullSpace(PixelSearch(ONE, SHORT, restarts=1), search=SHORT),
     Rmle(search=SHORT),
     DeepImagePrior(search=SHORT, width=4),
+    OtherPrior("mine", LatentSearch(SHORT, restarts=1)),
 )
 
 
@@ -64,6 +74,8 @@ def moved(part: object) -> object:
         return copy.deepcopy(part).to("cuda")
     if isinstance(part, tuple):
         return tuple(moved(one) for one in part)
+    if isinstance(part, dict):
+        return {name: moved(one) for name, one in part.items()}
     owner = getattr(part, "__self__", None)
     return part if owner is None else getattr(moved(owner), part.__name__)  # type: ignore
 
@@ -97,7 +109,8 @@ def test_an_attack(attack: AbstractAttack) -> None:
     known = tiny_view()
     held = {one.name: getattr(known, one.name) for one in fields(AttackerView)}
     held |= {"public": synthetic(0, 4, 8, 64), "protect": tiny_target().encode}
-    view, found = CloudView(**held, answers=tiny_target().head), []
+    answers, priors = tiny_target().head, {"mine": tiny_prior()}
+    view, found = ManyPriors(**held, answers=answers, priors=priors), []
     for mine, where in ((view, "cpu"), (on_gpu(view), "cuda")):
         inverter = attack.fit(mine, stream(0, "attack")).to(where)
         found.append(inverter(features.to(where)).detach())

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from facecrafter.attacks.answered import Answered
 from facecrafter.attacks.base import AttackerView
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.latent_search import LatentSearch
+from facecrafter.attacks.other_prior import OtherPrior
 from facecrafter.attacks.pixel_search import PixelSearch
 from facecrafter.attacks.purified import Purified
 from facecrafter.attacks.retrained import Retrained
@@ -16,9 +18,11 @@ from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.defences.noise import Noise
 from facecrafter.errors import SettingError
 from facecrafter.inversion import Descent
+from facecrafter.models.part import frozen
+from facecrafter.models.prior import Prior
 from facecrafter.paper.adaptive import learn
 from facecrafter.paper.cells import Cell
-from facecrafter.paper.measure import measure
+from facecrafter.paper.measure import measure, taught
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Store
 from facecrafter.paper.threats import ADAPTIVE, THREATS, Threat
@@ -104,7 +108,8 @@ def test_a_scene_without_public_faces_is_refused(scene: Scene, store: Store) -> 
 
 def test_only_adaptive_cells_depend_on_the_public_faces(scene: Scene) -> None:
     basic, adaptive = cell_of(THREATS[0]), cell_of(BLACK)
-    assert basic.key("d", "one") == basic.key("d", "other") == basic.key("d")
+    assert taught(basic, scene) == ""
+    assert taught(adaptive, scene) == scene.taught != ""
     assert adaptive.key("d", "one") != adaptive.key("d", "other")
     fewer = replace(scene, public=scene.public and scene.public.take(range(9)))
     assert fewer.digest == scene.digest
@@ -114,8 +119,24 @@ def test_only_adaptive_cells_depend_on_the_public_faces(scene: Scene) -> None:
     assert cell_of(BLACK).lessons("d", "t") == cell_of(PIXELS).lessons("d", "t")
 
 
+def test_a_prior_of_his_own_counts_for_who_has_it(scene: Scene, store: Store) -> None:
+    """And one that nobody trained is named before anything is crafted."""
+    threat = Threat("white-box A2, mine", OtherPrior("mine", LatentSearch(Descent(2, 0.1))))
+    one = replace(scene, priors={"mine": scene.prior})
+    torch.manual_seed(5)
+    other = replace(scene, priors={"mine": frozen(Prior(7, 2, scene.prior.size or 64))})
+    assert one.digest == other.digest == scene.digest
+    assert taught(cell_of(threat), one) != taught(cell_of(threat), other)
+    found = [measure(cell_of(threat), some, store) for some in (one, other)]
+    assert len({record.versions["taught"] for record in found}) == 2
+    assert len({record.versions["cell"] for record in found}) == 2
+    assert len({record.outcome["ssim"] for record in found}) == 2
+    with pytest.raises(SettingError, match="no prior is called 'mine'"):
+        measure(cell_of(threat), scene, store)
+
+
 def test_the_adaptive_attacks_are_the_basic_ones_after_learning() -> None:
-    white, black, deep, *purified = ADAPTIVE
+    white, black, deep, answered, *purified = ADAPTIVE
     assert (white.itself, white.sees) == (THREATS[0].attack, THREATS[0].sees)
     assert isinstance(black.itself, ShadowDecoder)  # it is given the mean of all decoders
     assert (black.itself.restarts, black.sees) == (1, THREATS[1].sees)
@@ -123,6 +144,7 @@ def test_the_adaptive_attacks_are_the_basic_ones_after_learning() -> None:
     assert [threat.name for threat in ADAPTIVE[:2]] == names
     assert isinstance(deep.attack, Retrained)
     assert deep.attack.perceptual > 0
+    assert isinstance(answered.attack, Answered)
     assert len(purified) == len(THREATS)
     for behind, basic in zip(purified, THREATS, strict=True):
         assert isinstance(behind.attack, Purified)

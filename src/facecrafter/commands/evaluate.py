@@ -20,12 +20,15 @@ from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tables.averaging import LFW64_AVERAGING
 from facecrafter.paper.tables.curve import LFW64_CURVE
 from facecrafter.paper.tables.lfw64 import LFW64
+from facecrafter.paper.tables.priors import LFW64_PRIORS
 from facecrafter.paper.tables.published import PUBLISHED
 from facecrafter.paper.tables.searches import LFW64_SEARCHES
 from facecrafter.paper.tables.stand_ins import LFW64_STAND_INS
 from facecrafter.paper.threats import all_threats
 
-TableName = Literal["grid", "published", "adaptive", "averaging", "curve", "stand-ins", "searches"]
+TableName = Literal[
+    "grid", "published", "adaptive", "averaging", "curve", "stand-ins", "searches", "priors"
+]
 TABLES: dict[TableName, Table] = {
     "grid": LFW64,
     "published": PUBLISHED,
@@ -34,6 +37,7 @@ TABLES: dict[TableName, Table] = {
     "curve": LFW64_CURVE,
     "stand-ins": LFW64_STAND_INS,
     "searches": LFW64_SEARCHES,
+    "priors": LFW64_PRIORS,
 }
 
 
@@ -57,8 +61,10 @@ class Evaluate(AbstractCommand):
     # what some of the defences release (A1), up to two hours of a core and 0.7 GB in --work for
     # each; --spot-check takes over nothing of that. averaging: attackers who ask again (A3).
     # curve: A1 over pairs and epochs. stand-ins: how little a release may say. searches: attacks
-    # that need no lesson and that the paper does not have
+    # that need no lesson and that the paper does not have. priors: other generators (A2)
     table: TableName = "grid"
+    # for --table priors: folder that holds the --out of a `train prior` for each generator, by name
+    priors: Path | None = None
     defences: str | None = None  # those whose description holds this text, such as StandIn
     threats: str | None = None  # those whose name holds this text, such as A1; None = all
     only: str | None = None  # cells whose description holds this text, as the progress shows it
@@ -78,8 +84,9 @@ class Evaluate(AbstractCommand):
     def run(self) -> Outcome:
         device = str(self.common.torch_device())
         bundle, shadows = in_project(self.bundle), shadows_of(self.bundle, self.shadows)
-        scene = lfw64_batch if self.table == "published" else lfw64
-        make = partial(scene, self.root, bundle, shadows, self.cache, device)
+        where = self.root, bundle, shadows, self.cache, device
+        of_all = partial(lfw64, *where, priors=self.priors)
+        make = partial(lfw64_batch, *where) if self.table == "published" else of_all
         store = Store(self.results, self.work, self.spot_check)
         steps: list[Step] = []
         for step in evaluate(self.cells(), make, store, self.processes):

@@ -39,8 +39,11 @@ class Cell:
         return isinstance(self.threat.attack, AbstractAdaptive)
 
     def key(self, digest: str, taught: str = "") -> str:
-        """SHA-256 of all that the outcome depends on; `digest` and `taught` are the scene's."""
-        attack, learnt = _code_of(self.threat.attack), [taught] * self.adaptive
+        """SHA-256 of all that the outcome depends on; `digest` is the scene's.
+
+        `taught`: of what the attacker has besides, `measure.taught`.
+        """
+        attack, learnt = _code_of(self.threat.attack), [taught] if taught else []
         return _hash(code("metrics"), attack, self.deployment(digest), self.threat, *learnt)
 
     def deployment(self, digest: str, any_code: bool = False) -> str:

@@ -20,7 +20,7 @@ import torch
 
 from facecrafter.errors import FacecrafterError, ResultError, SettingError
 from facecrafter.paper.cells import Cell
-from facecrafter.paper.measure import measure
+from facecrafter.paper.measure import measure, taught
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Record, Store
 from facecrafter.progress import be_quiet
@@ -85,7 +85,7 @@ def evaluate(
     digest, total, done = scene.digest, len(cells), 0
     waiting: list[int] = []
     for number, cell in enumerate(cells):
-        found = store.find(cell.key(digest, scene.taught if cell.adaptive else ""))
+        found = store.find(cell.key(digest, taught(cell, scene)))
         if found is None:
             waiting.append(number)
         else:

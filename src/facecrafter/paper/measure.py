@@ -13,6 +13,7 @@ from torch import Tensor
 
 from facecrafter.attacks.averaged import Averaged
 from facecrafter.attacks.base import AttackerView
+from facecrafter.attacks.other_prior import OtherPrior
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import SettingError
 from facecrafter.metrics.identity import mean_feature_similarity, recognised
@@ -24,7 +25,7 @@ from facecrafter.paper import describe, provenance
 from facecrafter.paper.adaptive import learn
 from facecrafter.paper.cells import Cell
 from facecrafter.paper.repeated import averaged, near_duplicate
-from facecrafter.paper.scenes import PIECE, Scene
+from facecrafter.paper.scenes import PIECE, Scene, content
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
 from facecrafter.paper.threats import Threat
 from facecrafter.paper.work import Piece, Work
@@ -49,7 +50,8 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     """
     if cell.scene != scene.name:
         raise SettingError(f"the cell is of {cell.scene!r}, the scene is {scene.name!r}.")
-    key = cell.key(scene.digest, scene.taught if cell.adaptive else "")
+    beside = taught(cell, scene)
+    key = cell.key(scene.digest, beside)
     found = store.find(key)
     if found is not None:
         return found
@@ -57,7 +59,7 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     # judge nor other code that releases the same needs a new attack.
     released = deploy(cell.defence, cell.seed, scene, _work(store, cell.deployment, scene.unjudged))
     release, seen = _digest(released.value), _intercept(cell, scene, store, released.value)
-    learnt = cell.lessons(scene.unjudged, scene.taught) if cell.adaptive else ""
+    learnt = cell.lessons(scene.unjudged, beside) if cell.adaptive else beside
     attack = _work(store, cell.interception, scene.unjudged, _digest(seen) + learnt)
     before = learn(cell, scene, store)
     faces = invert(cell.threat, cell.seed, scene, seen, attack, before.view)
@@ -78,7 +80,7 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
             "scene": scene.digest,
             "release": release,
             "cell": key,
-            **({"taught": scene.taught} if cell.adaptive else {}),
+            **({"taught": beside} if beside else {}),
             **_taken_over(released, faces),
         },
         machine=provenance.machine(scene.device),
@@ -86,6 +88,17 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     )
     store.write(key, record)
     return record
+
+
+def taught(cell: Cell, scene: Scene) -> str:
+    """SHA-256 of what the attacker has besides the scene's: faces, or a prior; "" for nothing.
+
+    Raises `SettingError` for a prior that the scene has not.
+    """
+    attack = cell.threat.attack
+    if isinstance(attack, OtherPrior):
+        return content(attack.among(scene.priors)).hex()
+    return scene.taught if cell.adaptive else ""
 
 
 def _digest(features: Features) -> str:

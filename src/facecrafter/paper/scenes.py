@@ -1,8 +1,8 @@
 """A scene: whose faces are protected, by which networks, and what each attacker may read."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facecrafter.attacks.answered import CloudView
 from facecrafter.attacks.base import AttackerView
+from facecrafter.attacks.other_prior import ManyPriors
 from facecrafter.bundle import Bundle, load
 from facecrafter.data.faces import Faces
 from facecrafter.data.lfw import lfw
@@ -25,6 +25,7 @@ from facecrafter.models.split import AbstractSplitModel
 from facecrafter.models.surrogate import Surrogate
 from facecrafter.randomness import normal, permutation, stream
 from facecrafter.training import basis
+from facecrafter.training.restore import restore
 from facecrafter.types import Images
 
 Sees = Literal["white-box", "black-box"]
@@ -49,6 +50,8 @@ class Scene:
     minimum: int = MINIMUM
     # what an adaptive attacker has protected by the device to learn from; None: there is none
     public: Faces | None = None
+    # generators of an attacker who has others than the device's (A2), by name
+    priors: Mapping[str, Prior] = field(default_factory=dict[str, Prior])
 
     def __post_init__(self) -> None:
         if self.labels.shape != (len(self.private_test),) or not len(self.private_test):
@@ -89,7 +92,7 @@ class Scene:
         own = self.bundle
         held = (own.target, own.prior, own.amortiser, own.critic, own.surrogate)
         for network in (*held, *self.shadows):
-            found.update(_content(network))
+            found.update(content(network))
         return found.hexdigest()
 
     @cached_property
@@ -103,7 +106,7 @@ class Scene:
         found = hashlib.sha256(told.encode())
         for values in (self.labels, self.private_test.identities, self.private_test.attributes):
             found.update(np.ascontiguousarray(values).tobytes())
-        found.update(_content(self.bundle.judge))
+        found.update(content(self.bundle.judge))
         return found.hexdigest()
 
     @cached_property
@@ -123,7 +126,9 @@ class Scene:
         # No public faces: what the attacker learns from them is in the decoders. A recipe that
         # wants more decoders is refused, rather than trained anew for every batch.
         told = self.target.head
-        black = CloudView(self.target.encode, shadows=self.shadows, answers=told)
+        held = {name: fold_batch_norms(prior) for name, prior in self.priors.items()}
+        encode, shadows = self.target.encode, self.shadows
+        black = ManyPriors(encode, shadows=shadows, answers=told, priors=held)
         if sees == "black-box":
             return black
         amortiser = self.bundle.amortiser
@@ -172,6 +177,7 @@ def lfw64(
     shadows: Sequence[Path] = (),  # bundles that hold one more decoder each
     cache: Path | None = None,  # of decoded crops
     device: str = "cpu",
+    priors: Path | None = None,  # folder of training folders of further priors, each by its name
 ) -> Scene:
     """LFW at 64 x 64 pixels in the deployment scenario, networks from a bundle.
 
@@ -188,7 +194,17 @@ def lfw64(
         judge_labels(splits.private_train, splits.private_test),
         (loaded.need("decoder"), *more),
         public=splits.public,
+        priors={} if priors is None else further(priors, device),
     )
+
+
+def further(folder: Path, device: str = "cpu") -> dict[str, Prior]:
+    """Priors out of the training folders in a folder, by their names. Raises `DataError`."""
+    if not folder.is_dir():
+        raise DataError(f"{folder.name} is no folder: give one that holds training folders.")
+    inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    found = {path.name: restore(path, "prior").to(device) for path in inside}
+    return {name: prior for name, prior in found.items() if isinstance(prior, Prior)}
 
 
 def lfw64_batch(
@@ -202,7 +218,7 @@ def lfw64_batch(
     return lfw64(root, bundle, shadows, cache, device).some(FEW, MINIMUM_OF_FEW)
 
 
-def _content(network: AbstractPart | None) -> bytes:
+def content(network: AbstractPart | None) -> bytes:
     """SHA-256 of a network's class, of what it was made with (such as its cut), and its weights."""
     found = hashlib.sha256(type(network).__name__.encode())
     if network is not None:

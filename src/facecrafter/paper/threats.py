@@ -11,6 +11,7 @@ from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.deep_image_prior import DeepImagePrior
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.null_space import NullSpace
+from facecrafter.attacks.other_prior import OtherPrior
 from facecrafter.attacks.pixel_search import PixelSearch
 from facecrafter.attacks.purified import Purified
 from facecrafter.attacks.retrained import Retrained
@@ -110,6 +111,18 @@ def other(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, .
     )
 
 
+PRIORS = ("G1-200", "G1-300", "G1-400", "G1-500", "G2-500")  # paper, Fig. 15: generator, latents
+
+
+def elsewhere(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
+    """A2: the basic white-box attack, and the same with other generators than the device's."""
+    white, *_ = threats(restarts, decoders)
+    # ours: more steps than `white`, whose first start is an amortiser's guess
+    search = LatentSearch(Descent(80, 0.3), restarts=restarts, bfloat16=True)
+    others = (Threat(f"white-box A2, {name}", OtherPrior(name, search)) for name in PRIORS)
+    return (white, *others)
+
+
 FEWER = (500, 1000, 2000)  # public faces of the learning curve, below `Continued.faces`; ours
 LONGER = (5, 10, 40, 80)  # epochs of the learning curve, beside the 20 of `adaptive`; ours
 
@@ -159,7 +172,7 @@ def _for_longer(full: Threat) -> Iterator[Threat]:
 
 def all_threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> dict[str, Threat]:
     """Every threat of this module by its name."""
-    kinds = (threats, adaptive, asking, learning, other)
+    kinds = (threats, adaptive, asking, elsewhere, learning, other)
     return {one.name: one for kind in kinds for one in kind(restarts, decoders)}
 
 
@@ -167,4 +180,5 @@ THREATS = threats()
 ADAPTIVE = adaptive()
 LEARNING = learning()
 OTHER = other()
+ELSEWHERE = elsewhere()
 ASKING = asking()
