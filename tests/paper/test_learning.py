@@ -23,9 +23,17 @@ def test_the_best_of_each_kind_stand_side_by_side() -> None:
             "30.0 % (white-box)",
             "25.0 % (black-box A1)",
             "80.0 % (deep decoder A1)",
+            "-5.0",
             "+50.0",
         ],
-        ["StandIn", "15.0 % (black-box)", "not measured", "18.0 % (deep decoder A1)", "+3.0"],
+        [
+            "StandIn",
+            "15.0 % (black-box)",
+            "not measured",
+            "18.0 % (deep decoder A1)",
+            "not measured",
+            "+3.0",
+        ],
     ]
     assert all(len(row) == len(HEAD) for row in told)
 
@@ -34,6 +42,12 @@ def test_the_answer_follows_the_figures() -> None:
     text = answer(rows(FOUND, ["Crafter", "StandIn"]))
     assert "**A1 helps**" in text
     assert "Crafter (+50.0 points)" in text
+    assert "of the paper" not in text
+    better = [*FOUND, point("Crafter", "white-box A1", 0.41)]
+    both = answer(rows(better, ["Crafter"]))
+    assert (
+        "**The A1 of the paper alone helps**, by more than 5 points, against Crafter (+11.0" in both
+    )
     assert "StandIn" not in text
     assert "No A1 attack gains" in answer(rows(FOUND, ["StandIn"]))
 

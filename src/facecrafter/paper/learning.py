@@ -7,7 +7,16 @@ from facecrafter.paper.points import ANY, STRONGEST, Point
 from facecrafter.paper.threats import ADAPTIVE, THREATS
 
 OF_THE_PAPER = tuple(f"{threat.name} A1" for threat in THREATS[:2])  # Figs. 11 and 12
-HEAD = ("defence", "strongest basic", "strongest A1 of the paper", "strongest A1", "gain, points")
+HEAD = (
+    "defence",
+    "strongest basic",
+    "strongest A1 of the paper",
+    "strongest A1",
+    "gain of the former, points",
+    "gain of the latter, points",
+)
+
+HELPS = 5  # points from which an attack is said to help; ours
 
 
 def rows(found: Sequence[Point], labels: Sequence[str]) -> list[list[str]]:
@@ -23,8 +32,8 @@ def rows(found: Sequence[Point], labels: Sequence[str]) -> list[list[str]]:
         }
         before, papers, ours = (_best(mine, names) for names in (basic, OF_THE_PAPER, learning))
         if ours is not None and before is not None:
-            gain = f"{round(100 * (ours[1] - before[1]), 1) + 0.0:+.1f}"  # no -0.0
-            told.append([label, _told(before), _told(papers), _told(ours), gain])
+            gains = [_gain(before, after) for after in (papers, ours)]
+            told.append([label, *map(_told, (before, papers, ours)), *gains])
     return told
 
 
@@ -36,16 +45,26 @@ def section(found: Sequence[Point], labels: Sequence[str]) -> list[str]:
 
 
 def answer(told: Sequence[Sequence[str]]) -> str:
-    """Whether A1 helps, in a sentence, from the rows."""
-    gains = {row[0]: float(row[-1]) for row in told}
-    helped = [f"{label} ({gain:+.1f} points)" for label, gain in gains.items() if gain > 5]
-    if not helped:
-        return "No A1 attack gains more than 5 points on the strongest basic one."
-    return (
-        "**A1 helps**, by more than 5 points against " + "; ".join(helped) + ". The paper (VI-C) "
-        "finds that it does not help against Crafter. A deep decoder that is told, beside "
-        "pixels, what Enc sees in its face reads what a defence leaves of the photograph."
-    )
+    """Whether A1 helps, in sentences, from the rows."""
+    kinds = {"A1": -1, "The A1 of the paper alone": -2}
+    texts = [
+        f"**{kind} helps**, by more than {HELPS} points, against {'; '.join(helped)}."
+        for kind, column in kinds.items()
+        if (helped := [f"{row[0]} ({row[column]} points)" for row in told if _helped(row[column])])
+    ]
+    if not texts:
+        return f"No A1 attack gains more than {HELPS} points on the strongest basic one."
+    return " ".join([*texts, "The paper (VI-C) finds that it does not help against Crafter."])
+
+
+def _gain(before: tuple[str, float], after: tuple[str, float] | None) -> str:
+    if after is None:
+        return "not measured"
+    return f"{round(100 * (after[1] - before[1]), 1) + 0.0:+.1f}"  # no -0.0
+
+
+def _helped(gain: str) -> bool:
+    return gain[0] in "+-" and float(gain) > HELPS
 
 
 def _best(mine: dict[str, float], names: Sequence[str]) -> tuple[str, float] | None:
