@@ -50,9 +50,9 @@ LFW64_ADAPTIVE = Table(
             "Purified, ours too: a network learns Enc(X) from a release, and the basic "
             "attack follows. There is no hybrid attack of the paper's kind: a search for pixels "
             "that explain a crafted feature ends "
-            "at what was crafted, wherever it begins. How many pairs and epochs that takes stands in "
-            "[curve](curve.md); why it works, also against the authors' settings, and why no "
-            "defence that keeps the answers could have much less than StandIn, in "
+            "at what was crafted, wherever it begins. How many pairs and epochs a lesson takes "
+            "stands in [curve](curve.md); why it works, also against the authors' settings, and why "
+            "no defence that keeps the answers could have much less than StandIn, in "
             "[trials](trials.md)."
         ),
     },
