@@ -13,10 +13,11 @@ from facecrafter.pictures import sheet
 from helpers import SIZE, tiny_offline, tiny_prior, tiny_target
 
 QUICK = ("--steps", "2")  # of a Crafter
+STAND_IN = ("--defence", "stand-in", "--stand-in.search.steps", "2")
 
 
-def make_bundle(folder: Path, seed: int = 1) -> Path:
-    """All parts, untrained. `seed`: of the target's weights."""
+def make_bundle(folder: Path, seed: int = 1, without: str | None = None) -> Path:
+    """All parts but one, untrained. `seed`: of the target's weights."""
     offline = tiny_offline()
     assert offline.amortiser is not None
     assert offline.critic is not None
@@ -36,6 +37,7 @@ def make_bundle(folder: Path, seed: int = 1) -> Path:
         "size": SIZE,
         "attribute_names": [f"Attribute {i}" for i in range(5)],
     }
+    parts = {name: part for name, part in parts.items() if name != without}
     bundles.save(folder, parts, facts, "untrained, for tests\n", half=False)
     return folder
 

@@ -17,14 +17,31 @@ from torch import Generator
 from command_line import Run
 from facecrafter import wire
 from facecrafter.commands import files, prepared, protect
-from facecrafter.defences import crafter
-from facecrafter.defences.base import Release, straight
+from facecrafter.defences import crafter, stand_in
+from facecrafter.defences.base import AbstractProtector, Release, straight
+from facecrafter.models.surrogate import Surrogate
 from facecrafter.types import Features, Images
-from small_bundle import QUICK, make_bundle, make_photographs, picture
+from small_bundle import QUICK, STAND_IN, make_bundle, make_photographs, picture
+
+EACH = pytest.mark.parametrize(
+    ("settings", "kind"),
+    [(QUICK, crafter._Crafter), (STAND_IN, stand_in._StandIn)],
+    ids=["crafter", "stand-in"],
+)
+Settings = tuple[str, ...]
 
 
-def protected(run: Run, photos: Path, bundle: Path, *more: object) -> tuple[int, str, str]:
-    return run("protect", photos, "--bundle", bundle, *QUICK, *more)
+def protected(
+    run: Run, photos: Path, bundle: Path, *more: object, settings: Settings = QUICK
+) -> tuple[int, str, str]:
+    return run("protect", photos, "--bundle", bundle, *settings, *more)
+
+
+def released(
+    run: Run, photos: Path, bundle: Path, *more: object, settings: Settings = QUICK
+) -> Features:
+    assert protected(run, photos, bundle, *more, settings=settings)[0] == 0
+    return wire.loads(Path("features.safetensors").read_bytes())
 
 
 @pytest.mark.parametrize(
@@ -68,8 +85,11 @@ def test_wrong_usage_is_2(run: Run, words: list[str]) -> None:
     assert err
 
 
-def test_protects_and_tells_nothing_else(run: Run, photos: Path, bundle: Path) -> None:
-    code, out, _ = protected(run, photos, bundle, "--json")
+@EACH
+def test_protects_and_tells_nothing_else(
+    run: Run, photos: Path, bundle: Path, settings: Settings, kind: type[AbstractProtector]
+) -> None:
+    code, out, _ = protected(run, photos, bundle, "--json", settings=settings)
     facts = json.loads(out)
     path = Path(facts["out"])
     data = path.read_bytes()
@@ -81,14 +101,12 @@ def test_protects_and_tells_nothing_else(run: Run, photos: Path, bundle: Path) -
     assert len(data) < 4 * 8 * 16 * 16 * 4 + 200
 
 
+@EACH
 def test_without_a_seed_the_order_is_a_secret_one(
-    run: Run, photos: Path, bundle: Path, tmp_path: Path
+    run: Run, photos: Path, bundle: Path, settings: Settings, kind: type[AbstractProtector]
 ) -> None:
-    found = []
-    for i in range(6):
-        out = tmp_path / f"{i}.safetensors"
-        assert protected(run, photos, bundle, "--memory", "memory.db", "--out", out)[0] == 0
-        found.append(wire.loads(out.read_bytes()))
+    more = ("--memory", "memory.db")
+    found = [released(run, photos, bundle, *more, settings=settings) for _ in range(6)]
     sets = [{row.numpy().tobytes() for row in features} for features in found]
     assert all(one == sets[0] for one in sets)  # remembered: the very same features
     assert any(not torch.equal(one, found[0]) for one in found)  # 6 equal orders: 1 in 24**5
@@ -250,6 +268,127 @@ def test_the_bundles_surrogate_is_used_unless_any_task_counts(
             assert set(used) == {utility}
 
 
+def test_a_stand_in_is_another_release_and_a_seed_repeats_it(
+    run: Run, photos: Path, bundle: Path
+) -> None:
+    found = [
+        released(run, photos, bundle, "--seed", seed, settings=settings)
+        for settings, seed in ((STAND_IN, 0), (STAND_IN, 0), (STAND_IN, 1), (QUICK, 0))
+    ]
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    assert not torch.equal(found[0], found[3])
+
+
+@pytest.mark.parametrize("reading", ["answers", "signature"])
+def test_a_stand_in_shows_nothing_of_a_photograph_but_its_reading(
+    run: Run, photos: Path, bundle: Path, tmp_path: Path, reading: str
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for i in range(4):
+        picture(10 + i).save(other / f"{i}.png")
+    more = ("--stand-in.reading", reading, "--seed", 0)
+    for grid, same in ((1e6, True), (0, False)):  # a million rounds every reading to 0
+        found = [
+            released(run, faces, bundle, *more, "--stand-in.grid", grid, settings=STAND_IN)
+            for faces in (photos, other)
+        ]
+        assert torch.equal(*found) == same
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--any-task"], "--any-task"),
+        (["--beta", "0.5"], "--beta"),
+        (["--steps", "2"], "--steps"),
+        (["--opponent.rate", "0.1"], "--opponent"),
+        (["--distance.choice", "2"], "--distance"),
+        (["--steps", "2", "--any-task"], "--any-task, --steps"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("command", ["protect", "verify"])
+def test_what_only_crafter_knows_is_refused_with_a_stand_in(
+    run: Run, photos: Path, bundle: Path, command: str, words: list[str], told: str
+) -> None:
+    code, out, err = run(command, photos, "--bundle", bundle, *STAND_IN, *words)
+    assert code == 2
+    assert not out
+    assert f"stand-in knows no {told}:" in err
+    assert err.count("\n") == 1
+    assert not Path("features.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--stand-in.reading", "answers"],
+        ["--stand-in.grid", "0.1"],
+        ["--stand-in.search.steps", "9"],
+    ],
+    ids=" ".join,
+)
+def test_what_only_a_stand_in_knows_is_refused_with_crafter(
+    run: Run, photos: Path, bundle: Path, words: list[str]
+) -> None:
+    code, _, err = protected(run, photos, bundle, *words)
+    assert code == 2
+    assert f"crafter knows no {words[0].removesuffix('.steps')}:" in err
+    assert "--defence stand-in" in err
+    assert not Path("features.safetensors").exists()
+
+
+@pytest.mark.parametrize("command", ["protect", "verify", "demo --images"])
+def test_a_stand_in_without_a_surrogate_says_what_to_do(
+    run: Run, photos: Path, tmp_path: Path, command: str
+) -> None:
+    bare = make_bundle(tmp_path / "bare", without="surrogate")
+    code, out, err = run(*command.split(), photos, "--bundle", bare, *STAND_IN)
+    assert code == 1
+    assert not out
+    for word in ("facecrafter train surrogate", "--defence crafter"):
+        assert word in err
+    assert not Path("features.safetensors").exists()
+    assert protected(run, photos, bare)[0] == 0
+
+
+def test_a_surrogate_that_reads_no_numbers_releases_nothing(
+    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Surrogate.signature
+    monkeypatch.setattr(Surrogate, "signature", lambda self, f: read(self, f) * torch.nan)
+    code, out, err = protected(run, photos, bundle, settings=STAND_IN)
+    assert (code, out) == (3, "")
+    assert "diverged" in err
+    assert "Nothing was written" in err
+    assert not Path("features.safetensors").exists()
+
+
+def test_how_well_the_reading_was_met_is_told(run: Run, photos: Path, bundle: Path) -> None:
+    apart = []
+    for steps in (1, 150):
+        search = ("--stand-in.search.steps", steps, "--stand-in.search.rate", 0.5, "--seed", 0)
+        found = protected(run, photos, bundle, *search, "--json", settings=STAND_IN[:2])
+        apart.append(json.loads(found[1])["apart"])
+    assert 0 < apart[1]["mean"] < 0.9 * apart[0]["mean"]
+    assert all(one["mean"] <= one["most"] for one in apart)
+    assert "of two faces it is 1.4 apart" in protected(run, photos, bundle)[1]
+    assert "of two faces" not in protected(run, photos, bundle, "--any-task")[1]
+
+
+def test_a_memory_keeps_what_another_defence_released(run: Run, photos: Path, bundle: Path) -> None:
+    """Two releases of one photograph say more than one, whichever defences they are of."""
+    more = ("--memory", "memory.db")
+    before = released(run, photos, bundle, *more)
+    code, out, _ = protected(run, photos, bundle, *more, settings=STAND_IN)
+    after = wire.loads(Path("features.safetensors").read_bytes())
+    assert code == 0
+    assert "4 of them had been released before" in out
+    assert {row.numpy().tobytes() for row in after} == {row.numpy().tobytes() for row in before}
+
+
 def test_a_seed_and_a_memory_do_not_go_together(run: Run, photos: Path, bundle: Path) -> None:
     code, _, err = protected(run, photos, bundle, "--memory", "memory.db", "--seed", "1")
     assert code == 2
@@ -258,8 +397,14 @@ def test_a_seed_and_a_memory_do_not_go_together(run: Run, photos: Path, bundle: 
     assert not Path("features.safetensors").exists()
 
 
+@EACH
 def test_not_finite_features_are_never_written(
-    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    photos: Path,
+    bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    kind: type[AbstractProtector],
 ) -> None:
     whole = prepared.prepare(bundle, torch.device("cpu"))
 
@@ -268,12 +413,13 @@ def test_not_finite_features_are_never_written(
 
     wrong = replace(whole, encode=broken)
     monkeypatch.setattr(protect, "prepare", lambda *_: wrong)
-    code, _, err = protected(run, photos, bundle)
+    code, _, err = protected(run, photos, bundle, settings=settings)
     assert code == 3
     assert "finite" in err
     assert not Path("features.safetensors").exists()
 
 
+@EACH
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -289,18 +435,23 @@ def test_features_that_were_hardly_moved_are_never_written(
     bundle: Path,
     monkeypatch: pytest.MonkeyPatch,
     spoil: Callable[[Features], Features],
+    settings: Settings,
+    kind: type[AbstractProtector],
 ) -> None:
-    def leaks(self: crafter._Crafter, images: Images, rng: Generator) -> Release:
+    def leaks(
+        self: crafter._Crafter | stand_in._StandIn, images: Images, rng: Generator
+    ) -> Release:
         return Release(spoil(self.offline.encode(images).detach()), straight(images))
 
+    more = ("--memory", "memory.db")
     with monkeypatch.context() as patch:
-        patch.setattr(crafter._Crafter, "protect", leaks)
-        code, out, err = protected(run, photos, bundle, "--memory", "memory.db")
+        patch.setattr(kind, "protect", leaks)
+        code, out, err = protected(run, photos, bundle, *more, settings=settings)
     assert code == 3
     assert "nothing was written" in err
     assert not out
     assert not Path("features.safetensors").exists()
-    assert protected(run, photos, bundle, "--memory", "memory.db")[0] == 0  # nor remembered
+    assert protected(run, photos, bundle, *more, settings=settings)[0] == 0  # nor remembered
 
 
 def test_a_photograph_without_a_feature_is_noticed(
@@ -314,19 +465,25 @@ def test_a_photograph_without_a_feature_is_noticed(
     assert not Path("features.safetensors").exists()
 
 
+@EACH
 def test_every_batch_gets_random_numbers_of_its_own(
-    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    photos: Path,
+    bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    kind: type[AbstractProtector],
 ) -> None:
     drawn: list[float] = []
-    craft = crafter._Crafter.protect
+    craft = kind.protect
 
-    def noted(self: crafter._Crafter, images: Images, rng: Generator) -> Release:
+    def noted(self: AbstractProtector, images: Images, rng: Generator) -> Release:
         drawn.append(torch.rand((), generator=rng).item())
         return craft(self, images, rng)
 
     monkeypatch.setattr(protect, "BATCH", 1)
-    monkeypatch.setattr(crafter._Crafter, "protect", noted)
-    assert protected(run, photos, bundle, "--seed", "0")[0] == 0
+    monkeypatch.setattr(kind, "protect", noted)
+    assert protected(run, photos, bundle, "--seed", "0", settings=settings)[0] == 0
     assert len(set(drawn)) == 4
 
 
@@ -347,24 +504,31 @@ def test_a_full_disk_leaves_what_was_there(
     assert [path.name for path in Path().iterdir()] == ["features.safetensors"]
 
 
+@EACH
 def test_ctrl_c_while_crafting_keeps_what_was_crafted(
-    run: Run, photos: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    photos: Path,
+    bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    kind: type[AbstractProtector],
 ) -> None:
-    craft, calls = crafter._Crafter.protect, []
+    craft, calls = kind.protect, []
 
-    def stopped(self: crafter._Crafter, images: Images, rng: Generator) -> Release:
+    def stopped(self: AbstractProtector, images: Images, rng: Generator) -> Release:
         calls.append(len(images))
         if len(calls) == 2:
             raise KeyboardInterrupt
         return craft(self, images, rng)
 
+    more = ("--memory", "memory.db")
     monkeypatch.setattr(protect, "BATCH", 2)
-    monkeypatch.setattr(crafter._Crafter, "protect", stopped)
-    code, _, err = protected(run, photos, bundle, "--memory", "memory.db")
+    monkeypatch.setattr(kind, "protect", stopped)
+    code, _, err = protected(run, photos, bundle, *more, settings=settings)
     assert code == 130
     assert "Traceback" not in err
     assert not Path("features.safetensors").exists()
-    assert protected(run, photos, bundle, "--memory", "memory.db")[0] == 0
+    assert protected(run, photos, bundle, *more, settings=settings)[0] == 0
     assert calls == [2, 2, 2]  # the first two were not crafted again
 
 

@@ -11,7 +11,7 @@ from command_line import Run
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
-from facecrafter.commands import demo, evaluate, experiment, report, verify
+from facecrafter.commands import demo, evaluate, experiment, protect, report, verify
 from facecrafter.commands.report import measured_tradeoff
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.plain import Plain
@@ -26,7 +26,7 @@ from facecrafter.paper.threats import Threat
 from facecrafter.paper.tiny import tiny
 from facecrafter.paper.verify import Verdict
 from facecrafter.training.continued import Continuation
-from small_bundle import QUICK, make_bundle
+from small_bundle import QUICK, STAND_IN, make_bundle
 
 
 def test_demo_writes_one_page_that_needs_nothing_else(
@@ -68,6 +68,18 @@ def test_demo_on_ones_own_photographs(run: Run, bundle: Path, photos: Path) -> N
     assert "yours" in Path(facts["report"]).read_text()
 
 
+def test_the_page_says_which_defence_it_shows(run: Run, bundle: Path, photos: Path) -> None:
+    pages = {}
+    for settings, other in ((QUICK, "StandIn"), (STAND_IN, "Crafter")):
+        words = ("demo", "--images", photos / "person-0.png", "--bundle", bundle, *settings)
+        assert run(*words)[0] == 0
+        pages[other] = Path("demo/report.html").read_text()
+        assert f"after {other}" not in pages[other]
+        assert f"<strong>{other}</strong>" not in pages[other]
+    assert "after StandIn" in pages["Crafter"]
+    assert "after Crafter" in pages["StandIn"]
+
+
 def test_a_damaged_kept_result_is_computed_again(run: Run, bundle: Path, photos: Path) -> None:
     words = ("demo", "--images", photos / "person-0.png", "--bundle", bundle, *QUICK)
     assert run(*words)[0] == 0
@@ -104,6 +116,20 @@ def test_verify_keeps_what_it_remembers_unguessable(run: Run, bundle: Path, phot
     assert Path("memory.db").exists()
 
 
+def test_verify_judges_the_defence_that_was_chosen(
+    run: Run, bundle: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protect, "LEAST", 0.0)  # an untrained prior draws nearly one face only
+    words = ("verify", photos, "--bundle", bundle, "--seed", "0", "--strangers", "4", "--json")
+    found = [json.loads(run(*words, *settings)[1]) for settings in (QUICK, STAND_IN)]
+    assert [one["defence"] for one in found] == ["crafter", "stand-in"]
+    assert found[1]["reading"] == "signature"
+    similar = [[row["similarity"] for row in one["photographs"]] for one in found]
+    plain = [[row["plain_similarity"] for row in one["photographs"]] for one in found]
+    assert plain[0] == plain[1]
+    assert similar[0] != similar[1]
+
+
 def test_what_diverges_is_not_called_hidden(
     run: Run, bundle: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,33 +163,31 @@ def test_verify_uses_the_decoders_beside_the_bundle(
 @pytest.fixture
 def small_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """A grid of two defences and two threats, on a tiny scene in the place of LFW."""
-    table = replace(LFW64, defences=(Plain(), Noise(1.0)), reported={})
+    both = (Plain(), Noise(1.0))
+    search = LatentSearch(Descent(2, 0.1), restarts=1)
+    attack = Continued(ShadowDecoder(1), "decoders", Continuation(epochs=1, batch=4), 9, 1)
+    basic = (Threat("white-box", search), Threat("black-box", ShadowDecoder(1), "black-box"))
+    learning = Threat("black-box A1", attack, "black-box")
+    table = replace(LFW64, defences=both, threats=basic, reported={})
+    published = replace(PUBLISHED, defences=(Plain(),), threats=basic)
+    adaptive = replace(LFW64_ADAPTIVE, defences=both, threats=(*basic, learning))
 
-    def scene(*_: object) -> Scene:
+    def scene(*_: object, **__: object) -> Scene:
         return replace(tiny(decoders=3), name=LFW64.scene)  # the bundle's and two shadows
 
     def few(*_: object) -> Scene:
         return replace(tiny(decoders=3).some(5), name=PUBLISHED.scene)
 
-    def quick(decoders: int) -> tuple[Threat, ...]:
-        search = LatentSearch(Descent(2, 0.1), restarts=1)
-        return (
-            Threat("white-box", search),
-            Threat("black-box", ShadowDecoder(restarts=decoders), "black-box"),
-        )
+    def quick(decoders: int) -> dict[str, Threat]:
+        box = replace(basic[1], attack=ShadowDecoder(restarts=decoders))
+        return {one.name: one for one in (basic[0], box, learning)}
 
-    monkeypatch.setattr(evaluate, "LFW64", table)
     monkeypatch.setattr(report, "LFW64", table)
     monkeypatch.setattr(evaluate, "lfw64", scene)
-    monkeypatch.setattr(evaluate, "PUBLISHED", replace(PUBLISHED, defences=(Plain(),)))
     monkeypatch.setattr(evaluate, "lfw64_batch", few)
-    monkeypatch.setattr(evaluate, "threats", quick)
-    training = Continuation(epochs=1, batch=4)
-    attack = Continued(ShadowDecoder(1), "decoders", training, 9, 1)
-    learning = (Threat("black-box A1", attack, "black-box"),)
-    both = (Plain(), Noise(1.0))
-    monkeypatch.setattr(evaluate, "adaptive", lambda decoders: learning)
-    monkeypatch.setattr(evaluate, "LFW64_ADAPTIVE", replace(LFW64_ADAPTIVE, defences=both))
+    monkeypatch.setattr(evaluate, "all_threats", quick)
+    for name, one in (("grid", table), ("published", published), ("adaptive", adaptive)):
+        monkeypatch.setitem(evaluate.TABLES, name, one)
 
 
 @pytest.mark.usefixtures("small_table")
@@ -227,15 +251,18 @@ def test_each_table_has_its_attackers_and_a_page() -> None:
         return evaluate.Evaluate(root=Path("LFW"), table=name, shadows=()).listed()  # type: ignore
 
     names = ["white-box", "black-box", "hybrid"]
-    learning = ["white-box A1", "black-box A1", "deep decoder A1"]
+    learning = ["white-box A1", "black-box A1", "deep decoder A1", "answers alone A1"]
     behind = [f"purified {name} A1" for name in names]
     assert [t.name for t in listed("grid").threats] == names
     assert [t.name for t in listed("adaptive").threats] == [*names, *learning, *behind]
     assert [t.name for t in listed("averaging").threats][2:4] == ["white-box A3", "black-box A3"]
-    tables = ("grid", "published", "adaptive", "averaging")
-    assert [listed(n).page for n in tables] == ["results", "published", "adaptive", "averaging"]
-    for name in tables[1:]:
-        assert listed(name).command.endswith(f"--table {name}")
+    for name, table in evaluate.TABLES.items():
+        page = {"grid": "results"}.get(name, name)
+        assert listed(name).page == page
+        asked = "LFW" if name == "grid" else f"--table {name}"
+        assert asked in listed(name).command
+        assert (Path(__file__).parents[1] / "docs" / f"{page}.md").exists()
+        assert table.headline == (name == "grid")
 
 
 def test_cells_are_chosen_by_defence_and_threat() -> None:

@@ -1,4 +1,4 @@
-"""The command line: `facecrafter demo | train | protect | attack | evaluate | verify`.
+"""The command line: `facecrafter demo | train | protect | attack | evaluate | expose | verify`.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 3 nothing was protected, or
 `verify` does not say hidden; 130 stopped by Ctrl-C.
@@ -15,6 +15,7 @@ from facecrafter.commands.attack import Attack
 from facecrafter.commands.common import FAILED, INTERRUPTED, UNSAFE, USAGE, Outcome, UsageError
 from facecrafter.commands.demo import Demo
 from facecrafter.commands.evaluate import Evaluate
+from facecrafter.commands.exposure import Expose
 from facecrafter.commands.protect import Protect
 from facecrafter.commands.train import Train
 from facecrafter.commands.verify import Verify
@@ -35,6 +36,7 @@ Command = (
     | Annotated[Protect, tyro.conf.subcommand("protect")]
     | Annotated[Attack, tyro.conf.subcommand("attack")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Expose, tyro.conf.subcommand("expose")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
 )
 _STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes)

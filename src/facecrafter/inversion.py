@@ -38,8 +38,8 @@ class AbstractSearch(abc.ABC):
 class Descent(AbstractSearch):
     """Adam on each image's squared distance; returns the best step of each image, not the last."""
 
-    steps: int = 600  # paper, App. G
-    rate: float = 0.03  # paper, App. G (development)
+    steps: int = 600  # paper, App. G: 600
+    rate: float = 0.03  # paper, App. G (development): 0.03
 
     def __post_init__(self) -> None:
         _positive(self, steps=self.steps, rate=self.rate)

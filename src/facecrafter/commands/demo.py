@@ -14,10 +14,10 @@ from PIL import Image
 from facecrafter.commands.common import AbstractCommand, Outcome
 from facecrafter.commands.experiment import findings
 from facecrafter.commands.files import gather, photographs, write
-from facecrafter.commands.prepared import ATTACKS, DEFAULT, in_project, prepare, suited
+from facecrafter.commands.prepared import ATTACKS, DEFAULT, in_project, prepare
+from facecrafter.commands.protection import Protection, facts
 from facecrafter.commands.report import as_html, measured_tradeoff, summary
 from facecrafter.data.synthetic import synthetic
-from facecrafter.defences.crafter import Crafter
 from facecrafter.types import Images
 
 PAINTED = 7  # synthetic faces; ours: with the portrait they fill a batch of 8
@@ -26,11 +26,11 @@ PORTRAIT = (150, 38, 296, 184)  # left, top, right, bottom of the face in the po
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(AbstractCommand):
-    """Show faces, what attackers reconstruct from their features, and the same after Crafter.
+    """Show faces, what attackers reconstruct from their features, and the same once protected.
 
     Takes painted faces and a public-domain portrait, or your own photographs with --images; sends
     them through the networks of the bundle, protects them, runs the three attacks on the plain and
-    on the crafted features, and writes one HTML page that needs no network. Under five minutes on
+    on the protected features, and writes one HTML page that needs no network. Under five minutes on
     two CPU cores; a second run takes up what was computed.
 
     Example: facecrafter demo --images photos --out demo
@@ -41,23 +41,22 @@ class Demo(AbstractCommand):
     bundle: Path = DEFAULT  # folder of networks; ours
     out: Path = Path("demo")  # folder for report.html and what a second run takes up
     results: Path = Path("results")  # folder of measured cells, for the trade-off figure
-    any_task: bool = False  # do not use the bundle's surrogate: keep every use alike, and hide less
-    crafter: Annotated[Crafter, tyro.conf.arg(name="")] = field(default_factory=Crafter)
+    protection: Annotated[Protection, tyro.conf.arg(name="")] = field(default_factory=Protection)
 
     def run(self) -> Outcome:
         began = time.monotonic()
         ready = prepare(self.bundle, self.common.torch_device())
+        recipe = self.protection.recipe(ready.bundle)
         if self.images is None:
             images = demo_faces(ready.size)
         else:
             images = photographs(gather([self.images]), ready.size, self.find_faces)
-        crafter = suited(self.crafter, ready.bundle, self.any_task)
         computed = self.out / "computed"
-        found = findings(ready, images, crafter, self.common.number(), computed)
+        found = findings(ready, images, recipe, self.common.number(), computed)
         page = self.out / "report.html"
         measured = measured_tradeoff(in_project(self.results), computed)
         own = self.images is not None
-        html = as_html(found, crafter, ready.bundle.facts, measured, own)
+        html = as_html(found, recipe, ready.bundle.facts, measured, own)
         write(page, html.encode())
         means = summary(found)
         lines = [
@@ -67,11 +66,10 @@ class Demo(AbstractCommand):
             for name in ATTACKS
         ]
         seconds = time.monotonic() - began
-        head = f"{len(images)} faces, plain -> crafted (lower is more private):"
+        head = f"{len(images)} faces, plain -> protected (lower is more private):"
         text = "\n".join([head, *lines, f"The report: {page.resolve()} ({seconds:.0f} s)"])
-        facts = {"report": str(page), "faces": len(images), "seconds": round(seconds, 1), **means}
-        facts["utility"] = type(crafter.utility).__name__
-        return Outcome(text, facts)
+        told = {"report": str(page), "faces": len(images), "seconds": round(seconds, 1), **means}
+        return Outcome(text, {**told, **facts(recipe)})
 
 
 def demo_faces(size: int) -> Images:

@@ -13,7 +13,6 @@ from torch import Tensor
 from facecrafter.commands.files import write
 from facecrafter.commands.prepared import ATTACKS, AttackName, Prepared
 from facecrafter.defences.base import AbstractDefence
-from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.plain import Plain
 from facecrafter.metrics.identity import feature_similarity
 from facecrafter.metrics.image import ssim
@@ -22,7 +21,7 @@ from facecrafter.progress import progress
 from facecrafter.randomness import stream
 from facecrafter.types import Images, Scores
 
-RELEASES = ("plain", "crafted")
+RELEASES = ("plain", "crafted")  # crafted: protected, by whatever defence
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +38,18 @@ class Findings:
     """Everything that the report shows, on the CPU."""
 
     originals: Images
-    deviation: Scores  # |F - Enc(X)| / |Enc(X)| of the crafted features
+    deviation: Scores  # |F - Enc(X)| / |Enc(X)| of the protected features
     seen: Mapping[tuple[str, AttackName], Seen]  # by release and attack
 
 
-def findings(ready: Prepared, images: Images, crafter: Crafter, seed: int, cache: Path) -> Findings:
+def findings(
+    ready: Prepared, images: Images, recipe: AbstractDefence, seed: int, cache: Path
+) -> Findings:
     """Measure, or take up what was measured before with the very same inputs."""
-    path = cache / f"{_key(ready, images, crafter, seed)}.safetensors"
+    path = cache / f"{_key(ready, images, recipe, seed)}.safetensors"
     tensors = _cached(path)
     if tensors is None:
-        tensors = _reconstructions(ready, images, crafter, seed)
+        tensors = _reconstructions(ready, images, recipe, seed)
         write(path, save({name: value.contiguous() for name, value in tensors.items()}))
     judge = ready.bundle.need("judge")
     seen = {}
@@ -61,10 +62,10 @@ def findings(ready: Prepared, images: Images, crafter: Crafter, seed: int, cache
 
 
 def _reconstructions(
-    ready: Prepared, images: Images, crafter: Crafter, seed: int
+    ready: Prepared, images: Images, recipe: AbstractDefence, seed: int
 ) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
-    defences: dict[str, AbstractDefence] = {"plain": Plain(), "crafted": crafter}
+    defences: dict[str, AbstractDefence] = {"plain": Plain(), "crafted": recipe}
     with progress("protecting and attacking", 1 + 2 * len(ATTACKS)) as advance:
         raw = ready.encode(images.to(ready.device)).detach()
         for release, defence in defences.items():
@@ -90,10 +91,10 @@ def _cached(path: Path) -> dict[str, Tensor] | None:
         return None
 
 
-def _key(ready: Prepared, images: Images, crafter: Crafter, seed: int) -> str:
+def _key(ready: Prepared, images: Images, recipe: AbstractDefence, seed: int) -> str:
     """Names the inputs: photographs, networks, recipes, seed and this very code."""
     digest = hashlib.sha256(images.numpy().tobytes())
-    recipes = [repr(crafter), *(repr(ready.attack(name)) for name in ATTACKS)]
+    recipes = [repr(recipe), *(repr(ready.attack(name)) for name in ATTACKS)]
     networks = [bundle.digest for bundle in (ready.bundle, *ready.shadows)]
     made = (*networks, torch.__version__, ready.device.type, code())
     for part in (*made, *recipes, str(seed)):

@@ -1,7 +1,7 @@
 """A bundle made ready: what the device holds, and what an attacker would."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +11,6 @@ from facecrafter import bundle as bundles
 from facecrafter.attacks.base import AbstractAttack, AttackerView
 from facecrafter.bundle import Bundle
 from facecrafter.defences.base import Encode, Offline
-from facecrafter.defences.crafter import Crafter
-from facecrafter.defences.utility import TaskUtility
 from facecrafter.errors import BundleError
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.prior import Prior
@@ -69,16 +67,6 @@ class Prepared:
         """One of the paper's three basic attacks (Eqs. 2 to 4), with all decoders."""
         several = threats(decoders=1 + len(self.shadows))
         return next(threat.attack for threat in several if threat.name == name)
-
-
-def suited(crafter: Crafter, bundle: Bundle, any_task: bool) -> Crafter:
-    """The recipe as it is used with a bundle: its surrogate, where it has one, measures L_u.
-
-    `any_task`: without it, as if none of the cloud's questions were known.
-    """
-    if any_task or bundle.surrogate is None:
-        return crafter
-    return replace(crafter, utility=TaskUtility())
 
 
 def image_size(bundle: Bundle) -> int:

@@ -11,7 +11,8 @@ from torch import Tensor
 from facecrafter import wire
 from facecrafter.commands.common import AbstractCommand, Outcome, UsageError
 from facecrafter.commands.files import Photos, gather, photographs, write
-from facecrafter.commands.prepared import DEFAULT, prepare, suited
+from facecrafter.commands.prepared import DEFAULT, prepare
+from facecrafter.commands.protection import Protection, facts
 from facecrafter.defences.base import (
     AbstractDefence,
     AbstractProtector,
@@ -19,15 +20,16 @@ from facecrafter.defences.base import (
     Offline,
     Release,
 )
-from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.remembered import Remembered
 from facecrafter.errors import NotProtected, NumericalError
+from facecrafter.models.surrogate import Surrogate
 from facecrafter.progress import progress
 from facecrafter.randomness import child, permutation
-from facecrafter.types import Features, Images
+from facecrafter.types import Features, Images, Scores
 
 BATCH = 64  # photographs crafted together; paper, VI-E
 LEAST = 0.1  # of |Enc(x)|, by which a released feature differs from Enc(x); ours
+TWO_FACES = 2**0.5  # between a surrogate's readings of two public faces, as they are scaled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +37,11 @@ class Protect(AbstractCommand):
     """Turn photographs of faces into protected features, in a random order.
 
     Reads the photographs, moves each one's feature by --steps steps of Crafter towards that of an
-    average face (docs/results.md says how many stay recognisable), and writes a safetensors file
-    that holds the features and nothing else: no name, no order, no metadata. With --memory a
-    photograph that was protected before gets the very same feature again, so that repeated releases
-    cannot be averaged. Nothing is written unless every photograph could be read and protected.
+    average face (docs/results.md says how many stay recognisable) or, with --defence stand-in,
+    takes an average face's in its place, and writes a safetensors file that holds the features and
+    nothing else: no name, no order, no metadata. With --memory a photograph that was protected
+    before gets the very same feature again, so that repeated releases cannot be averaged. Nothing
+    is written unless every photograph could be read and protected.
 
     Example: facecrafter protect photos --bundle bundles/lfw64 --out features.safetensors
     """
@@ -48,8 +51,7 @@ class Protect(AbstractCommand):
     out: Path = Path("features.safetensors")  # file to write, readable by its owner only
     memory: Path | None = None  # SQLite file of what was released before; never send or delete it
     find_faces: bool = False  # cut around the largest face (extra: detect), not the middle
-    any_task: bool = False  # do not use the bundle's surrogate: keep every use alike, and hide less
-    crafter: Annotated[Crafter, tyro.conf.arg(name="")] = field(default_factory=Crafter)
+    protection: Annotated[Protection, tyro.conf.arg(name="")] = field(default_factory=Protection)
 
     def run(self) -> Outcome:
         if not self.photos:
@@ -58,10 +60,10 @@ class Protect(AbstractCommand):
             )
         refuse_guessable(self.memory, self.common.seed)
         ready = prepare(self.bundle, self.common.torch_device())
+        recipe = self.protection.recipe(ready.bundle)
         images = photographs(gather(self.photos), ready.size, self.find_faces).to(ready.device)
         rng = self.common.secret_rng("protect")
-        crafter = suited(self.crafter, ready.bundle, self.any_task)
-        defence = Remembered(Moved(crafter), self.memory)
+        defence = Remembered(Moved(recipe), self.memory)
         protector = defence.fit(ready.offline(), rng)
         try:
             features = _each_batch(protector, ready.encode, images, rng)
@@ -70,19 +72,22 @@ class Protect(AbstractCommand):
         # shuffled last, and over all photographs: remembering puts rows in order again
         order = permutation(len(images), rng)
         _require_all(features, order, images)
+        surrogate = None if self.protection.any_task else ready.surrogate
+        apart = None if surrogate is None else _apart(surrogate, ready.encode, features, images)
         features = features[order.to(features.device)]
         write(self.out, wire.dumps(features.float()))
         shape = tuple(features.shape[1:])
         return Outcome(
             f"{len(features)} features of {' x '.join(map(str, shape))} are in {self.out}, in an "
             "order that nobody knows. Only this file need leave the device."
-            f"{_remembered(protector.kept)}{_too_many(len(features))}",
+            f"{_remembered(protector.kept)}{_still_read(apart)}{_too_many(len(features))}",
             {
                 "out": str(self.out),
                 "photographs": len(features),
                 "remembered": protector.kept,
                 "shape": shape,
-                "utility": type(crafter.utility).__name__,
+                "apart": apart,
+                **facts(recipe),
             },
         )
 
@@ -130,7 +135,8 @@ def require_moved(features: Tensor, encode: Encode, images: Images) -> None:
     if not bool((moved >= LEAST).all()):
         raise NotProtected(
             f"a feature was moved by {moved.min().item():.3f} of its length, less than {LEAST}: it "
-            "is nearly the plain one, so nothing was written. Lower --beta or give more --steps."
+            "is nearly the plain one, so nothing was written. Lower --beta or give more --steps; "
+            "with --defence stand-in run it again without --seed, which draws another face."
         )
 
 
@@ -147,8 +153,33 @@ def _remembered(kept: int) -> str:
     if kept == 0:
         return ""
     return (
-        f" {kept} of them had been released before and are the same again, whatever the options "
-        "are now."
+        f" {kept} of them had been released before and are the same again, whatever --defence and "
+        "the other options are now."
+    )
+
+
+def _apart(
+    surrogate: Surrogate, encode: Encode, features: Features, images: Images
+) -> dict[str, float]:
+    """How far the surrogate's reading of F_X is from that of Enc(x): what use is lost.
+
+    The mean over faces, and the most.
+    """
+    pieces: list[Scores] = []
+    with torch.no_grad():
+        for released, batch in zip(features.split(BATCH), images.split(BATCH), strict=True):
+            read, wanted = surrogate.signature(released), surrogate.signature(encode(batch))
+            pieces.append((read - wanted).norm(dim=1))
+    apart = torch.cat(pieces)
+    return {"mean": apart.mean().item(), "most": apart.max().item()}
+
+
+def _still_read(apart: dict[str, float] | None) -> str:
+    if apart is None:
+        return ""
+    return (
+        f" What the surrogate reads in them is {apart['mean']:.2f} from what it reads in the "
+        f"photographs, at most {apart['most']:.2f}; of two faces it is {TWO_FACES:.1f} apart."
     )
 
 

@@ -11,11 +11,10 @@ from facecrafter.commands.attack import png
 from facecrafter.commands.experiment import RELEASES, Findings
 from facecrafter.commands.prepared import ATTACKS
 from facecrafter.commands.rendering import data_uri, render
-from facecrafter.defences.crafter import Crafter
+from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import ResultError
 from facecrafter.paper.figures import panels, tradeoff
-from facecrafter.paper.points import faces, points
-from facecrafter.paper.report import records_of
+from facecrafter.paper.points import faces, points, records_of
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.verify import FACT
@@ -52,7 +51,7 @@ def summary(found: Findings) -> dict[str, dict[str, dict[str, float]]]:
 
 def as_html(
     found: Findings,
-    crafter: Crafter,
+    recipe: AbstractDefence,
     facts: Mapping[str, Any],
     measured: Measured | None,
     own_photographs: bool,
@@ -69,7 +68,8 @@ def as_html(
         means=summary(found),
         worst=_worst(found),
         deviation=found.deviation.mean().item(),
-        crafter=crafter,
+        recipe=recipe,
+        defence=type(recipe).__name__,
         alike=facts.get(FACT),
         measured=measured,
         own_photographs=own_photographs,

@@ -10,9 +10,9 @@ import tyro
 from facecrafter.bundle import load
 from facecrafter.commands.common import OK, UNSAFE, AbstractCommand, Outcome, UsageError
 from facecrafter.commands.files import Photos, gather, photographs
-from facecrafter.commands.prepared import DEFAULT, image_size, in_project, shadows_of, suited
+from facecrafter.commands.prepared import DEFAULT, image_size, in_project, shadows_of
 from facecrafter.commands.protect import Moved, refuse_guessable
-from facecrafter.defences.crafter import Crafter
+from facecrafter.commands.protection import Protection, facts
 from facecrafter.errors import NotProtected, NumericalError
 from facecrafter.paper.verify import MEANING, RANK, STRANGERS, Verdict, threshold, verify, worst
 
@@ -38,8 +38,7 @@ class Verify(AbstractCommand):
     memory: Path | None = None  # SQLite file of what was released before; never send or delete it
     find_faces: bool = False  # cut around the largest face (extra: detect), not the middle
     strangers: int = STRANGERS  # drawn faces to compare with; more of them tell chance finer; ours
-    any_task: bool = False  # do not use the bundle's surrogate: keep every use alike, and hide less
-    crafter: Annotated[Crafter, tyro.conf.arg(name="")] = field(default_factory=Crafter)
+    protection: Annotated[Protection, tyro.conf.arg(name="")] = field(default_factory=Protection)
 
     def run(self) -> Outcome:
         if not self.photos:
@@ -47,11 +46,11 @@ class Verify(AbstractCommand):
         refuse_guessable(self.memory, self.common.seed)
         device = self.common.torch_device()
         bundle = load(in_project(self.bundle), device)
+        recipe = self.protection.recipe(bundle)
         shadows = [load(folder, device).need("decoder") for folder in shadows_of(self.bundle)]
         files, passes = gather(self.photos), threshold(bundle.facts)
         images = photographs(files, image_size(bundle), self.find_faces)
-        crafter, rng = suited(self.crafter, bundle, self.any_task), self.common.secret_rng("verify")
-        defence, several = Moved(crafter), self.strangers
+        rng, defence, several = self.common.secret_rng("verify"), Moved(recipe), self.strangers
         try:
             found = verify(images, bundle, defence, rng, shadows, (), self.memory, several)
         except NumericalError as error:
@@ -60,15 +59,15 @@ class Verify(AbstractCommand):
             {"photograph": file.name, **asdict(verdict)}
             for file, verdict in zip(files, found.verdicts, strict=True)
         ]
-        facts = {
-            "utility": type(crafter.utility).__name__,
+        told = {
+            **facts(recipe),
             "verdict": found.overall,
             "passes": passes,
             "strangers": several,
             "photographs": rows,
         }
         text = f"{_table(files, found.verdicts, several)}\n\n{self._last(found.verdicts, passes)}"
-        return Outcome(text, facts, OK if found.overall == "hidden" else UNSAFE)
+        return Outcome(text, told, OK if found.overall == "hidden" else UNSAFE)
 
     def _last(self, verdicts: Sequence[Verdict], passes: float) -> str:
         """The verdict in words, and how far chance goes."""

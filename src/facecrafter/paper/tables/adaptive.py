@@ -47,13 +47,12 @@ LFW64_ADAPTIVE = Table(
             "draws the face. Plain shows what the further training gives by itself. The deep "
             "decoder, ours, begins with fresh weights and is told, beside pixels, what Enc sees in "
             "its face. Answers alone, ours, sees f's answers to a release and nothing else of it. "
-            "Purified, ours too: a network learns Enc(X) from a release, and the basic "
-            "attack follows. There is no hybrid attack of the paper's kind: a search for pixels "
-            "that explain a crafted feature ends "
-            "at what was crafted, wherever it begins. How many pairs and epochs a lesson takes "
-            "stands in [curve](curve.md); why it works, also against the authors' settings, and why "
-            "no defence that keeps the answers could have much less than StandIn, in "
-            "[trials](trials.md)."
+            "Purified, ours too: a network learns Enc(X) from a release, and the basic attack "
+            "follows. There is no hybrid attack of the paper's kind: a search for pixels that "
+            "explain a crafted feature ends at what was crafted, wherever it begins. How many "
+            "pairs and epochs a lesson takes stands in [curve](curve.md); why it works, also "
+            "against the authors' settings, and why no defence that keeps the answers could have "
+            "much less than StandIn, in [trials](trials.md)."
         ),
     },
 )
