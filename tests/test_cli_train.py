@@ -46,6 +46,19 @@ def _no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepared, "PROJECT", tmp_path / "project")
 
 
+def test_a_prior_of_one_who_got_private_photographs(run: Run) -> None:
+    words = (*PARTS[1], "--json")
+    assert "photographs" not in json.loads(run(*words)[1])
+    code, out, err = run(*words, "--exposed", "0.5", "--out", "runs/exposed")
+    assert code == 0, err
+    splits = synthetic_splits(0, people=8, photographs=4, private_people=2)
+    expected = len(splits.public) + len(splits.exposed(0.5))
+    assert json.loads(out)["photographs"] == expected > len(splits.public)
+    code, _, err = run(*words, "--exposed", "2", "--out", "runs/other")
+    assert code == 1
+    assert "share=2.0" in err
+
+
 def test_every_part_trains_and_the_bundle_protects(run: Run, photos: Path) -> None:
     for words in PARTS:
         code, out, err = run(*words, "--json")

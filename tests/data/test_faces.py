@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from facecrafter.data.duplicates import digests, shared
-from facecrafter.data.faces import NO_IDENTITY, Faces, Splits, apart, matched
+from facecrafter.data.faces import NO_IDENTITY, Faces, Splits, apart, joined, matched
 from facecrafter.data.pixels import Pixels
+from facecrafter.data.synthetic import synthetic
 from facecrafter.errors import DataError, SettingError, SplitError
 
 
@@ -151,6 +152,36 @@ def test_unknown_people_are_no_overlap(faces):
     unknown = np.full(2, NO_IDENTITY)
     splits = Splits(*(faces(2, seed=i, identities=unknown) for i in range(3)))
     assert splits.normalised().names == splits.public.names
+
+
+def test_a_share_of_each_persons_train_photographs_is_exposed(faces):
+    people = np.array([200, 300, 200, 300, 200, 300, 200, 200, 200, 200, 200, 200])
+    train = faces(12, seed=2, identities=people)
+    splits = Splits(faces(2, seed=1), train, faces(2, seed=3, identities=people[:2]))
+    tenth, whole = splits.exposed(0.1), splits.exposed(1)
+    assert sorted(tenth.identities) == [200, 300]  # rounded up: nobody is spared
+    assert tenth.names == splits.exposed(0.1).names
+    assert whole.names == train.names
+    assert set(tenth.names) < set(splits.exposed(0.5).names)
+    for share in (0, -0.1, 1.1, float("nan")):
+        with pytest.raises(SettingError, match="share="):
+            splits.exposed(share)
+
+
+def test_joined_has_all_pixels_and_nobodys_name(faces):
+    first, second = faces(3, seed=1), faces(2, seed=2)
+    both = joined(first, second)
+    assert torch.equal(both.images(), torch.cat([first.images(), second.images()]))
+    assert np.array_equal(both.attributes[3:], second.attributes)
+    assert set(both.identities) == {NO_IDENTITY}
+    assert not both.names
+    coloured = matched(first, second)
+    assert torch.equal(joined(coloured, second).images(range(3)), coloured.images())
+
+
+def test_joined_refuses_what_does_not_fit(faces):
+    with pytest.raises(DataError, match="64 with"):
+        joined(faces(2), synthetic(0, people=1, photographs=2, size=64))
 
 
 @pytest.mark.parametrize("sides", [(0, 1), (0, 2), (1, 2)])

@@ -15,7 +15,7 @@ from facecrafter.commands.figures import decoder_ssim, judge_accuracy, utility
 from facecrafter.commands.networks import prior_of, target_of
 from facecrafter.commands.shadow import TrainShadow
 from facecrafter.commands.source import From, Source
-from facecrafter.data.faces import Splits
+from facecrafter.data.faces import Splits, joined
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.training import restore
 from facecrafter.training.amortiser import AmortiserTraining
@@ -23,6 +23,7 @@ from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
 from facecrafter.training.judge import JudgeTraining
 from facecrafter.training.prior import PriorTraining
+from facecrafter.training.style import StyleTraining
 from facecrafter.training.surrogate import SurrogateTraining
 from facecrafter.training.target import TargetTraining
 
@@ -84,14 +85,39 @@ class TrainPrior(_FromFaces):
     """Train the prior G, a generator of average faces, on public faces (Eq. 12).
 
     A warm start as the decoder of an auto-encoder, then WGAN-GP. The public faces are given the
-    private ones' pixel mean and deviation first (IV-D) unless --raw.
+    private ones' pixel mean and deviation first (IV-D) unless --raw. With --exposed it is the prior
+    of an attacker who got some private photographs as well, and no prior for a device.
 
     Example: facecrafter train prior --data lfw --root DATA/lfw --latent-dim 128 --width 32
     """
 
     out: Path = Path("runs/prior")  # folder for checkpoints, losses and sheets of samples
     raw: bool = False  # public faces as they are, without the normalisation of IV-D
+    # share of each private person's train photographs to learn from too; paper, Table VIII: 0.1
+    exposed: float = 0.0
     recipe: Annotated[PriorTraining, tyro.conf.arg(name="")] = field(default_factory=PriorTraining)
+
+    def fit(self, splits: Splits, device: torch.device) -> Figures:
+        faces = splits.public if self.raw else splits.normalised()
+        if self.exposed:
+            faces = joined(faces, splits.exposed(self.exposed))
+        self.recipe.fit(faces, self.common.number(), self.out, device)
+        return {"photographs": len(faces)} if self.exposed else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainStyle(_FromFaces):
+    """Train a style-based prior on public faces, for an attacker who searches its w space (A2).
+
+    As in StyleGAN, but small: a warm start as the decoder of an auto-encoder, then --steps against
+    a critic. The public faces are normalised first, as for `train prior`, unless --raw.
+
+    Example: facecrafter train style --data lfw --root DATA/lfw --bfloat16 --out FOLDER/style
+    """
+
+    out: Path = Path("runs/style")  # folder for checkpoints, losses and sheets of samples
+    raw: bool = False  # public faces as they are, without the normalisation of IV-D
+    recipe: Annotated[StyleTraining, tyro.conf.arg(name="")] = field(default_factory=StyleTraining)
 
     def fit(self, splits: Splits, device: torch.device) -> Figures:
         faces = splits.public if self.raw else splits.normalised()
@@ -223,6 +249,7 @@ class TrainAmortiser(_Training):
 _Part = (
     Annotated[TrainTarget, tyro.conf.subcommand("target", prefix_name=False)]
     | Annotated[TrainPrior, tyro.conf.subcommand("prior", prefix_name=False)]
+    | Annotated[TrainStyle, tyro.conf.subcommand("style", prefix_name=False)]
     | Annotated[TrainCritic, tyro.conf.subcommand("critic", prefix_name=False)]
     | Annotated[TrainDecoder, tyro.conf.subcommand("decoder", prefix_name=False)]
     | Annotated[TrainAmortiser, tyro.conf.subcommand("amortiser", prefix_name=False)]
@@ -237,7 +264,7 @@ _Part = (
 class Train:
     """Train target, prior, critic, decoder, amortiser, surrogate or judge; then bundle them.
 
-    `shadow` puts one more decoder beside a bundle, for the attacker.
+    `shadow` puts one more decoder beside a bundle, and `style` trains a prior, for the attacker.
 
     Every training writes checkpoints that survive kill -9 and goes on from the last one when the
     same command is given again; loss curves and sample sheets are pictures in its folder.

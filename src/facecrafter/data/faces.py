@@ -7,6 +7,7 @@ photographs need no more memory than the batch in hand.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from facecrafter.data.duplicates import not_among, shared
 from facecrafter.data.pixels import Index, Pixels
 from facecrafter.errors import DataError, SettingError, SplitError
+from facecrafter.randomness import permutation, stream
 from facecrafter.types import Images
 
 NO_IDENTITY = -1
@@ -160,6 +162,40 @@ class Splits:
     def normalised(self) -> Faces:
         """Public faces with the private ones' pixel mean and variance (IV-D)."""
         return matched(self.public, self.private_train)
+
+    def exposed(self, share: float) -> Faces:
+        """Some of each private person's train photographs, which an attacker got (VI-F).
+
+        `share` of them, above 0 to 1, rounded up; which is fixed. Raises `SettingError`.
+        """
+        if not 0 < share <= 1:
+            raise SettingError(f"share={share} of exposed photographs: give above 0, at most 1.")
+        faces, chosen = self.private_train, list[int]()
+        for person in np.unique(faces.identities):
+            own = np.flatnonzero(faces.identities == person)
+            order = permutation(len(own), stream(0, "exposed photographs", int(person))).numpy()
+            chosen.extend(own[order[: ceil(len(own) * share)]].tolist())
+        return faces.take(sorted(chosen))
+
+
+def joined(first: Faces, second: Faces) -> Faces:
+    """Both as one, with pixels and attributes alone: who they are is left out.
+
+    Holds all pixels in memory: 12 kB for each photograph of 64 x 64. Raises `DataError` where they
+    are of two sizes or have other attributes.
+    """
+    if first.attribute_names != second.attribute_names or first.size != second.size:
+        raise DataError(
+            f"faces of {first.size} pixels with {len(first.attribute_names)} attributes and faces "
+            f"of {second.size} with {len(second.attribute_names)} are not joined: take both from "
+            "one data set."
+        )
+    return Faces(
+        np.concatenate([np.asarray(first.pixels), np.asarray(second.pixels)]),
+        np.full(len(first) + len(second), NO_IDENTITY, dtype=np.int64),
+        np.concatenate([first.attributes, second.attributes]),
+        first.attribute_names,
+    )
 
 
 def apart(public: Faces, private_train: Faces, private_test: Faces) -> Splits:

@@ -82,8 +82,8 @@ def headline(records: Sequence[Record], learnt: Sequence[str] = ()) -> str | Non
     mine = [record for point in shown for record in labelled[point.label]]
     note = (
         f"Each figure is {of_seeds(mine)}; of one seed where no range stands. The interval is over "
-        "people. `any` counts a face that any of the attacks got recognised, which nobody "
-        "who attacks can choose: it grows with their number, also by luck."
+        "people. `any` counts a face that any of the attacks got recognised: more than an attacker "
+        "gets, who does not know which of his faces is right."
     )
     return f"{markdown([title, 'no defence', *heads], rows)}\n\n{note}\n"
 
