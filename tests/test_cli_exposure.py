@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Run
-from facecrafter.commands import exposure
+from facecrafter.commands import exposure, measurement
 from facecrafter.data.faces import Splits
 from facecrafter.data.synthetic import synthetic_splits
 from facecrafter.defences.noise import Noise
@@ -33,8 +33,8 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     def splits(*_: object) -> Splits:
         return synthetic_splits(0, people=6, photographs=9, private_people=PEOPLE)
 
-    monkeypatch.setattr(exposure, "lfw64", scene)
-    monkeypatch.setattr(exposure, "lfw", splits)
+    monkeypatch.setattr(measurement, "lfw64", scene)
+    monkeypatch.setattr(measurement, "lfw", splits)
     for module in (exposure, exposure_page):
         monkeypatch.setattr(module, "DEFENCES", (Plain(), Noise(1.0)))
     monkeypatch.setattr(exposure, "EXPOSURES", (QUICK, replace(QUICK, kind="protected")))

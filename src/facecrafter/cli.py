@@ -1,4 +1,5 @@
-"""The command line: `facecrafter demo | train | protect | attack | evaluate | expose | verify`.
+"""The command line: `facecrafter demo | train | protect | attack | evaluate | expose | develop |
+report | verify`.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 3 nothing was protected, or
 `verify` does not say hidden; 130 stopped by Ctrl-C.
@@ -14,8 +15,10 @@ import tyro
 from facecrafter.commands.attack import Attack
 from facecrafter.commands.common import FAILED, INTERRUPTED, UNSAFE, USAGE, Outcome, UsageError
 from facecrafter.commands.demo import Demo
+from facecrafter.commands.development import Develop
 from facecrafter.commands.evaluate import Evaluate
 from facecrafter.commands.exposure import Expose
+from facecrafter.commands.pages import Report
 from facecrafter.commands.protect import Protect
 from facecrafter.commands.train import Train
 from facecrafter.commands.verify import Verify
@@ -37,6 +40,8 @@ Command = (
     | Annotated[Attack, tyro.conf.subcommand("attack")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Expose, tyro.conf.subcommand("expose")]
+    | Annotated[Develop, tyro.conf.subcommand("develop")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
 )
 _STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes)

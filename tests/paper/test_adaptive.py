@@ -22,7 +22,8 @@ from facecrafter.models.part import frozen
 from facecrafter.models.prior import Prior
 from facecrafter.paper.adaptive import learn
 from facecrafter.paper.cells import Cell
-from facecrafter.paper.measure import measure, taught
+from facecrafter.paper.keeping import taught
+from facecrafter.paper.measure import measure
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Store
 from facecrafter.paper.threats import ADAPTIVE, THREATS, Threat

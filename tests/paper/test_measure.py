@@ -18,7 +18,8 @@ from facecrafter.errors import SettingError
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.paper import cells
 from facecrafter.paper.cells import Cell, Table
-from facecrafter.paper.measure import deploy, invert, judge, measure
+from facecrafter.paper.keeping import kept_faces
+from facecrafter.paper.measure import RATES, VERIFIED, deploy, invert, judge, measure, verify
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import OUTCOME, TAKEN_OVER, Record, Store
 from facecrafter.paper.threats import Threat
@@ -313,3 +314,34 @@ def test_photographs_without_attributes_do_not_enter_the_auc(scene: Scene, store
 def test_a_cell_of_another_scene_is_refused(scene: Scene, store: Store, table: Table) -> None:
     with pytest.raises(SettingError, match="elsewhere"):
         measure(Cell("elsewhere", Noise(1.0), table.threats[0], 0), scene, store)
+
+
+def test_a_record_from_before_gets_what_is_verified_of_its_kept_faces(
+    table: Table, scene: Scene, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = table.cells()[0]
+    assert not measure(cell, scene, store).outcome.keys() & VERIFIED  # too few pairs for .001
+    for name in RATES:
+        monkeypatch.setitem(RATES, name, 0.2)
+    record = measure(cell, scene, store)
+    assert record.outcome.keys() >= VERIFIED
+    assert 0 <= record.outcome["tar_1_low"] <= record.outcome["tar_1"]
+    assert record.outcome["tar_1"] <= record.outcome["tar_1_high"] <= 1
+    faces = kept_faces(cell, scene, store)
+    assert faces is not None
+    told = verify(scene, faces.float() / 255)
+    assert told.items() <= record.outcome.items()
+    assert measure(cell, scene, store) == record
+    assert len(list(store.folder.glob("*.json"))) == 1
+    fresh = measure(cell, scene, Store(store.folder.with_name("other"), store.work))
+    assert fresh.outcome["tar_1"] == record.outcome["tar_1"]
+
+
+def test_without_kept_faces_a_record_stays_as_it_was(
+    table: Table, scene: Scene, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = table.cells()[0]
+    record = measure(cell, scene, store)
+    for name in RATES:
+        monkeypatch.setitem(RATES, name, 0.2)
+    assert measure(cell, scene, Store(store.folder, store.work / "gone")) == record

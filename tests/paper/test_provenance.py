@@ -1,5 +1,8 @@
 """What counts as the same code."""
 
+import pytest
+
+from facecrafter.paper import provenance
 from facecrafter.paper.provenance import code, without_comments
 
 CODE = '''"""Module."""
@@ -41,3 +44,9 @@ def test_only_what_is_imported_counts() -> None:
     assert code("inversion", used_by=noise) == code("nothing")  # noise searches nothing
     assert code("inversion", used_by=crafter) == code("inversion")  # by way of its opponents
     assert code("defences", used_by=frozenset()) == code("nothing")
+
+
+def test_a_measure_that_came_later_makes_no_other_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_it = code.__wrapped__("metrics")
+    monkeypatch.setattr(provenance, "LATER", ())
+    assert code.__wrapped__("metrics") != with_it

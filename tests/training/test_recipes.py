@@ -25,6 +25,7 @@ from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
 from facecrafter.training.judge import JudgeTraining
 from facecrafter.training.prior import PriorTraining
+from facecrafter.training.style import StyleTraining
 from facecrafter.training.surrogate import SurrogateTraining
 from facecrafter.training.target import TargetTraining
 
@@ -35,6 +36,7 @@ PRIOR = PriorTraining(
 AMORTISER = AmortiserTraining(width=4, steps=6, batch=8)
 DECODER = DecoderTraining(width=8, epochs=3, batch=8)
 JUDGE = JudgeTraining(18, NARROW, epochs=3, batch=8)
+STYLE = StyleTraining(4, (4, 4, 4, 3, 2), 4, 8, warm_epochs=2, steps=2, measured=50)
 SURROGATE = SurrogateTraining((4, 5, 6), epochs=3, batch=8)
 TARGET = TargetTraining(widths=NARROW, epochs=3, batch=8)
 Fit = Callable[..., nn.Module]
@@ -42,6 +44,7 @@ Given = dict[str, Faces | nn.Module]
 FITS: dict[str, Fit] = {  # each recipe as a function of what it may rest on, seed and folder
     "target": lambda faces, target, prior, **k: TARGET.fit(faces, **k),
     "prior": lambda faces, target, prior, **k: PRIOR.fit(faces, **k),
+    "style": lambda faces, target, prior, **k: STYLE.fit(faces, **k),
     "judge": lambda faces, target, prior, **k: JUDGE.fit(faces, **k),
     "amortiser": lambda faces, target, prior, **k: AMORTISER.fit(target.encode, prior, **k),
     "decoder": lambda faces, target, prior, **k: DECODER.fit(target.encode, faces, **k),
@@ -49,7 +52,7 @@ FITS: dict[str, Fit] = {  # each recipe as a function of what it may rest on, se
     "surrogate": lambda faces, target, prior, **k: SURROGATE.fit(target.encode, faces, **k),
 }
 RESTS_ON = [
-    *(("target", "faces"), ("prior", "faces"), ("judge", "faces")),
+    *(("target", "faces"), ("prior", "faces"), ("style", "faces"), ("judge", "faces")),
     *(("amortiser", "target"), ("amortiser", "prior"), ("critic", "faces"), ("critic", "prior")),
     *(("decoder", "faces"), ("decoder", "target")),
     *(("surrogate", "faces"), ("surrogate", "target")),
@@ -259,6 +262,20 @@ BAD: dict[type, dict[str, tuple[object, ...]]] = {
         "divergence": (-1.0, math.nan),
         "penalty": (-1.0, math.nan),
         "anchor": (-1.0, math.inf),
+    },
+    StyleTraining: {
+        "latent_dim": (0,),
+        "widths": ((4, 0, 4, 4, 4),),
+        "critic_width": (0,),
+        "batch": (0, 1),
+        "warm_epochs": (-1,),
+        "steps": (-1,),
+        "warm_rate": (0.0, math.nan),
+        "rate": (0.0, math.nan),
+        "divergence": (-1.0, math.nan),
+        "slope": (-1.0, math.nan),
+        "anchor": (-1.0, math.inf),
+        "measured": (0, 500),
     },
     CriticTraining: {
         "width": (0,),

@@ -20,7 +20,8 @@ import torch
 
 from facecrafter.errors import FacecrafterError, ResultError, SettingError
 from facecrafter.paper.cells import Cell
-from facecrafter.paper.measure import measure, taught
+from facecrafter.paper.keeping import taught
+from facecrafter.paper.measure import measure
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Record, Store
 from facecrafter.progress import be_quiet

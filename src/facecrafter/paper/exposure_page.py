@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from facecrafter.errors import ResultError
-from facecrafter.paper import describe
+from facecrafter.paper import circumstances
 from facecrafter.paper.exposure import KINDS, Kind
 from facecrafter.paper.exposure_results import Results
 from facecrafter.paper.files import write_whole
 from facecrafter.paper.markdown import markdown, percent
 from facecrafter.paper.points import Spread, by_label
-from facecrafter.paper.store import TAKEN_OVER, Record
+from facecrafter.paper.store import Record
 from facecrafter.paper.tables.exposure import DEFENCES, REPORTED
 
 PAGE = "exposure.md"
@@ -57,14 +56,8 @@ def write_page(results: Results, docs: Path) -> Path:
 
     Raises `ResultError`.
     """
-    told = [describe.of_defence(defence) for defence in DEFENCES]
-    found = [record for record in results.all() if record.defence in told]
-    records = sorted(found, key=lambda record: told.index(dict(record.defence)))
-    if not records:
-        raise ResultError(f"no result in {results.folder.name!r}: run `facecrafter expose`.")
-    _refuse_mixture(records)
     page = docs / PAGE
-    write_whole(page, render(records).encode())
+    write_whole(page, render(results.of(DEFENCES)).encode())
     return page
 
 
@@ -96,7 +89,7 @@ def render(records: Sequence[Record]) -> str:
         "## Who the attacker is",
         _ATTACKER.format(**_recipe(records)),
         "## How it was run",
-        _run(records),
+        circumstances.told(records, "results"),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -163,46 +156,3 @@ def _recipe(records: Sequence[Record]) -> dict[str, str]:
     told = {name: str(threat[name]) for name in ("restarts", "epochs", "batch")}
     widths = ", ".join(str(width) for width in threat["widths"])
     return {**told, "widths": widths, **{kind: views.get(kind, "no") for kind in KINDS}}
-
-
-def _run(records: Sequence[Record]) -> str:
-    commits = sorted({record.commit or "unknown" for record in records})
-    machines = {_machine(record) for record in records}
-    torches = sorted({str(record.versions.get("torch")) for record in records})
-    lines = [
-        f"- {len(records)} results, {sum(r.wall for r in records) / 3600:.1f} hours of one process",
-        f"- machine: {'; '.join(sorted(machines))}",
-        f"- commit: {', '.join(c[:12] + '+' * c.endswith('+') for c in commits)}",
-        f"- torch {', '.join(torches)}, scene {records[0].versions.get('scene', '')[:12]}",
-    ]
-    taken = sum(TAKEN_OVER in record.versions for record in records)
-    if taken:
-        lines.append(
-            f"- {taken} results rest on batches that earlier code protected; of each release the "
-            "first and the last batch came out the same with the code of the commit "
-            "(`--spot-check`)"
-        )
-    return "\n".join(lines)
-
-
-def _machine(record: Record) -> str:
-    told = record.machine
-    gpu = [str(told["gpu"])] if "gpu" in told else []
-    return ", ".join([str(told.get("cpu")), f"{told.get('threads')} thread(s)", *gpu])
-
-
-def _refuse_mixture(records: Sequence[Record]) -> None:
-    """All are of one scene, and each attacker has one recipe."""
-    scenes = {record.versions.get("scene", "") for record in records}
-    if len(scenes) > 1:
-        raise ResultError(
-            f"results on {len(scenes)} scenes are no one table: other networks, faces or "
-            "attributes. Move those of the older scene away."
-        )
-    for kind in KINDS:
-        recipes = [record.threat for record in records if record.threat["name"] == kind]
-        if any(recipe != recipes[0] for recipe in recipes):
-            raise ResultError(
-                f"two recipes of the attacker who learns from {kind} features are no one column. "
-                "Move the results of the older one away."
-            )

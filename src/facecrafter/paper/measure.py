@@ -1,8 +1,7 @@
 """Measure one cell: deploy, intercept, invert, judge."""
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from facecrafter.attacks.averaged import Averaged
 from facecrafter.attacks.base import AttackerView
-from facecrafter.attacks.other_prior import OtherPrior
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import SettingError
 from facecrafter.metrics.identity import mean_feature_similarity, recognised
@@ -21,17 +19,22 @@ from facecrafter.metrics.image import ssim
 from facecrafter.metrics.pii import epsilon_pii
 from facecrafter.metrics.spread import confidence
 from facecrafter.metrics.utility import mean_auc
+from facecrafter.metrics.verification import accepted
 from facecrafter.paper import describe, provenance
 from facecrafter.paper.adaptive import learn
 from facecrafter.paper.cells import Cell
+from facecrafter.paper.keeping import digest, kept_faces, taught, work_of, work_of_attack
 from facecrafter.paper.repeated import averaged, near_duplicate
-from facecrafter.paper.scenes import PIECE, Scene, content
+from facecrafter.paper.scenes import PIECE, Scene
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
 from facecrafter.paper.threats import Threat
 from facecrafter.paper.work import Piece, Work
 from facecrafter.progress import progress
 from facecrafter.randomness import stream
 from facecrafter.types import Features, Images
+
+RATES = {"tar_1": 0.01, "tar_01": 0.001}  # FAR at which 1:1 verification is measured; ours
+VERIFIED = RATES.keys()  # of an outcome that has it
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +57,14 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     key = cell.key(scene.digest, beside)
     found = store.find(key)
     if found is not None:
-        return found
+        return _verified(found, cell, scene, store)
     # Kept without the judge in their names, and attacks by what they attack: neither another
     # judge nor other code that releases the same needs a new attack.
-    released = deploy(cell.defence, cell.seed, scene, _work(store, cell.deployment, scene.unjudged))
-    release, seen = _digest(released.value), _intercept(cell, scene, store, released.value)
-    learnt = cell.lessons(scene.unjudged, beside) if cell.adaptive else beside
-    attack = _work(store, cell.interception, scene.unjudged, _digest(seen) + learnt)
+    released = deploy(
+        cell.defence, cell.seed, scene, work_of(store, cell.deployment, scene.unjudged)
+    )
+    release, seen = digest(released.value), _intercept(cell, scene, store, released.value)
+    attack = work_of_attack(cell, scene, store, seen, beside)
     before = learn(cell, scene, store)
     faces = invert(cell.threat, cell.seed, scene, seen, attack, before.view)
     began = perf_counter()
@@ -90,25 +94,15 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     return record
 
 
-def taught(cell: Cell, scene: Scene) -> str:
-    """SHA-256 of what the attacker has besides the scene's: faces, or a prior; "" for nothing.
-
-    Raises `SettingError` for a prior that the scene has not.
-    """
-    attack = cell.threat.attack
-    if isinstance(attack, OtherPrior):
-        return content(attack.among(scene.priors)).hex()
-    return scene.taught if cell.adaptive else ""
-
-
-def _digest(features: Features) -> str:
-    return hashlib.sha256(features.numpy().tobytes()).hexdigest()
-
-
-def _work(store: Store, name: Callable[..., str], *parts: str) -> Work:
-    """A folder for what this code makes, within one for what any code makes of the same."""
-    folder = store.work / name(*parts, any_code=True)[:16] / name(*parts)[:16]
-    return Work(folder, store.spot_check)
+def _verified(record: Record, cell: Cell, scene: Scene, store: Store) -> Record:
+    """With TAR, where the record was made before that was measured and its faces are kept."""
+    faces = None if record.outcome.keys() >= VERIFIED else kept_faces(cell, scene, store)
+    if faces is None:
+        return record
+    outcome = {**record.outcome, **verify(scene, faces.float() / 255)}
+    told = replace(record, outcome=outcome)
+    store.write(record.versions["cell"], told)
+    return told
 
 
 def _intercept(cell: Cell, scene: Scene, store: Store, first: Features) -> Features:
@@ -116,7 +110,7 @@ def _intercept(cell: Cell, scene: Scene, store: Store, first: Features) -> Featu
     attack = cell.threat.attack
     if not isinstance(attack, Averaged):
         return first
-    own = _work(store, cell.deployment, scene.unjudged).folder
+    own = work_of(store, cell.deployment, scene.unjudged).folder
     kind = "near" if attack.near else "again"
     more = [
         _protected(cell, scene, Work(own / f"{kind}{query}"), query, attack.near)
@@ -206,7 +200,31 @@ def judge(scene: Scene, features: Features, faces: Images, floor: Work) -> dict[
         "faces": len(faces),
         "batch": scene.batch,
         "recognised": "".join(str(int(hit)) for hit in hits),  # face by face, in their order
+        **verify(scene, faces),
     }
+
+
+def verify(scene: Scene, faces: Images) -> dict[str, float]:
+    """TAR at each of `RATES`, 0 to 1, and its 95 % interval over people; lower is more private.
+
+    None where the scene has too few pairs of two people for the lowest rate.
+    """
+    labels, people = torch.from_numpy(scene.labels), torch.from_numpy(scene.private_test.identities)
+    if (labels[:, None] != labels).sum() * min(RATES.values()) < 1:
+        return {}
+    seen, known = (_embedded(scene, some) for some in (faces, scene.private_test.images()))
+    told: dict[str, float] = {}
+    for name, rate in RATES.items():
+        interval = confidence(accepted(seen, known, labels, rate), people)
+        told |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return told
+
+
+def _embedded(scene: Scene, faces: Images) -> Tensor:
+    """The judge's embeddings, on the CPU."""
+    judging = scene.bundle.need("judge")
+    with torch.no_grad():
+        return torch.cat([judging.embed(p.to(scene.device)).cpu() for p in faces.split(PIECE)])
 
 
 def _lost(scene: Scene, features: Features) -> float:

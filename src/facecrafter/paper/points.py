@@ -135,13 +135,16 @@ def eval_acc_at(auc: float, line: Sequence[Point]) -> float | None:
     return None
 
 
-def questions(records: Sequence[Record], learnt: Sequence[str]) -> dict[str, Spread]:
+def questions(
+    records: Sequence[Record], learnt: Sequence[str], measure: str = "auc_by_attribute"
+) -> dict[str, Spread]:
     """Mean AUC of one defence over the attributes in `learnt`, and over the others.
 
-    By what they are, for a text. All threats of a seed read one release, so they count once.
-    Nothing where a record does not tell attributes apart, or one of the sides is empty.
+    By what they are, for a text. `measure`: where an outcome has them. All threats of a seed read
+    one release, so they count once. Nothing where a record does not tell attributes apart, or one
+    of the sides is empty.
     """
-    seeds = {record.seed: record.outcome.get("auc_by_attribute", {}) for record in records}
+    seeds = {record.seed: record.outcome.get(measure, {}) for record in records}
     scored = next(iter(seeds.values()), {})
     mine = [name for name in scored if name in learnt]
     others = [name for name in scored if name not in learnt]

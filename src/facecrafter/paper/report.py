@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facecrafter.errors import ResultError
-from facecrafter.paper import describe, flags, learning, lessons
+from facecrafter.paper import circumstances, describe, flags, learning, lessons, score, verified
 from facecrafter.paper.cells import Table
 from facecrafter.paper.figures import UNDEFENDED, tradeoff
 from facecrafter.paper.files import write_whole
@@ -24,7 +24,7 @@ from facecrafter.paper.points import (
     questions,
     records_of,
 )
-from facecrafter.paper.store import TAKEN_OVER, Record, Store
+from facecrafter.paper.store import Record, Store
 from facecrafter.paper.threats import all_threats
 
 # whose curves are held against the baselines'
@@ -77,6 +77,8 @@ def render(table: Table, records: Sequence[Record], picture: str, short: Sequenc
         *learning.section(found, _labels(found)),
         *lessons.section(found, _labels(found), f"{picture[:-4]}-lessons"),
         *_questions(table, records),
+        *score.section(found, _labels(found)),
+        *verified.section(found, _labels(found)),
         "## Likeness, epsilon-PII and time",
         _likeness(found),
         "## Beside the paper",
@@ -233,36 +235,13 @@ def _renamed(line: Sequence[Point], family: str) -> list[Point]:
 
 
 def _run(table: Table, records: Sequence[Record]) -> str:
-    commits = sorted({record.commit or "unknown" for record in records})
-    machines = sorted({_machine(record) for record in records})
-    torches = sorted({str(record.versions.get("torch")) for record in records})
-    scene = records[0].versions.get("scene", "")
     missing, earlier = _unmeasured(table, records)
-    lines = [
-        f"- {len(records)} cells, {sum(r.wall for r in records) / 3600:.1f} hours of one process",
-        f"- machine: {'; '.join(machines)}",
-        f"- commit: {', '.join(c[:12] + '+' * c.endswith('+') for c in commits)}",
-        f"- torch {', '.join(torches)}, scene {scene[:12]}",
-    ]
-    if missing > 0:
-        lines.append(f"- **{missing} cells of the table are not measured yet**")
+    more = [f"- **{missing} cells of the table are not measured yet**"] if missing > 0 else []
     if earlier > 0:
-        lines.append(
+        more.append(
             f"- {earlier} cells were measured by earlier code; `{table.command}` measures anew"
         )
-    taken = sum(TAKEN_OVER in record.versions for record in records)
-    if taken > 0:
-        lines.append(
-            f"- {taken} cells hold batches that earlier code made; of each the first and the last "
-            "came out the same, bit for bit, with the code of the commit (`--spot-check`)"
-        )
-    return "\n".join(lines)
-
-
-def _machine(record: Record) -> str:
-    told = record.machine
-    gpu = [str(told["gpu"])] if "gpu" in told else []
-    return ", ".join([str(told.get("cpu")), f"{told.get('threads')} thread(s)", *gpu])
+    return circumstances.told(records, "cells", *more)
 
 
 def _unmeasured(table: Table, records: Sequence[Record]) -> tuple[int, int]:

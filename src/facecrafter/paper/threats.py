@@ -111,8 +111,9 @@ def other(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, .
     )
 
 
-# paper, Fig. 15: generator, latents; Table VIII: the same, with a tenth of the private photographs
-PRIORS = ("G1-200", "G1-300", "G1-400", "G1-500", "G2-500", "G1-500-exposed")
+# paper, Fig. 15: generator, latents; Table VIII: the same, with a tenth of the private photographs;
+# the last is style-based and searched as in MIRROR
+PRIORS = ("G1-200", "G1-300", "G1-400", "G1-500", "G2-500", "G1-500-exposed", "style")
 
 
 def elsewhere(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:

@@ -35,7 +35,7 @@ class Work:
 
     def piece(self, number: int, make: Callable[[], Tensor]) -> Piece:
         """The piece of that number: read if it was made, else made and written."""
-        done = _read(self._path(number))
+        done = self.kept(number)
         if done is None:
             unfinished = self.unfinished(number)
             before, began = kept.seconds(unfinished), time.perf_counter()
@@ -44,6 +44,10 @@ class Work:
             self._write(number, done)
             shutil.rmtree(unfinished, ignore_errors=True)
         return done
+
+    def kept(self, number: int) -> Piece | None:
+        """The piece of that number, if it was made."""
+        return _read(self._path(number))
 
     def unfinished(self, number: int) -> Path:
         """A folder for what is made of a piece so far; gone when the piece is there."""
@@ -67,12 +71,12 @@ class Work:
         return self.folder / f"{number:04}.safetensors"
 
     def _holds(self, number: int, value: Tensor) -> bool:
-        found = _read(self._path(number))
+        found = self.kept(number)
         return found is not None and found.value.equal(value)
 
     def _copy(self, number: int, other: "Work") -> None:
-        found = _read(other._path(number))
-        if found is not None and _read(self._path(number)) is None:
+        found = other.kept(number)
+        if found is not None and self.kept(number) is None:
             self._write(number, replace(found, earlier=True))
 
     def _write(self, number: int, piece: Piece) -> None:

@@ -17,6 +17,7 @@ from facecrafter.models.prior import Prior
 from facecrafter.models.split import AbstractSplitModel, ResNet, Vgg16
 from facecrafter.models.surrogate import Surrogate
 from facecrafter.training import checkpoints
+from facecrafter.training.style_prior import StylePrior
 
 Weights = Mapping[str, Tensor]
 _DEPTHS: dict[tuple[bool | int, ...], int] = {
@@ -29,8 +30,9 @@ _DEPTHS: dict[tuple[bool | int, ...], int] = {
 def restore(folder: Path, part: str, size: int = 64) -> AbstractPart:
     """The network `part` (target, prior ...) of a training folder, fixed and on the CPU.
 
-    The folder of a prior may hold `adversarial` or `warm`; the former is later. `size`: of the
-    images, pixels; only a decoder needs it. Raises `DataError`.
+    The folder of a prior may hold `adversarial` or `warm`; the former is later. A prior is a
+    `StylePrior` where `training.style` left it. `size`: of the images, pixels; only a decoder needs
+    it. Raises `DataError`.
     """
     folder = _innermost(folder)
     found = checkpoints.read(folder) if folder.is_dir() else None
@@ -96,12 +98,26 @@ def _judge(weights: Weights, size: int) -> Judge:
 
 
 def _prior(weights: Weights, size: int) -> Prior:
+    if "layers.2.constant" in weights:
+        return _style_prior(weights)
     ups = [value for value in weights.values() if value.ndim == 4]
     first, latent_dim = weights["layers.0.weight"].shape
     widest, depth = max(len(value) for value in ups), len(ups)
     narrowest = min(len(value) for value in ups)
     side = math.isqrt(first // widest)
     return Prior(latent_dim, narrowest, side * 2**depth, depth)
+
+
+def _style_prior(weights: Weights) -> StylePrior:
+    if not weights["layers.0.count"]:
+        raise DataError(
+            "this style-based prior was never measured, which is its training's last step: give "
+            "the same `facecrafter train style` again, and it goes on to its end."
+        )
+    blocks = sum(key.endswith(".refine.layer.weight") for key in weights)
+    names = ("enter", *(f"blocks.{number}.refine" for number in range(blocks)))
+    widths = tuple(len(weights[f"layers.2.{name}.layer.weight"]) for name in names)
+    return StylePrior(len(weights["layers.0.mean"]), widths)
 
 
 def _amortiser(weights: Weights, size: int) -> Amortiser:

@@ -38,7 +38,10 @@ LFW64_PRIORS = Table(
             "--out FOLDER/G1-500` leaves, and so on; G2 is --depth 4 (Table XII). He has no "
             "amortiser for them: he starts at random three times and takes 80 steps, not 35. "
             "G1-500-exposed learnt with --exposed 0.1 from a tenth of each private person's train "
-            "photographs, too (Table VIII); those that are measured on stayed private."
+            "photographs, too (Table VIII); those that are measured on stayed private. style is a "
+            "small StyleGAN without noise, trained by `facecrafter train style --data lfw --root "
+            "LFW --bfloat16 --out FOLDER/style` as the decoder of an auto-encoder, like all, "
+            "and searched as MIRROR does: where its mapping is undone, within three deviations."
         ),
     },
 )
