@@ -17,9 +17,11 @@ from facecrafter.commands import assemble, networks, prepared
 from facecrafter.commands.card import card as model_card
 from facecrafter.commands.figures import utility
 from facecrafter.data.synthetic import synthetic_splits
+from facecrafter.paper.scenes import further
 from facecrafter.training import checkpoints, target
 from facecrafter.training.batches import varied
 from facecrafter.training.restore import restore
+from facecrafter.training.style_prior import StylePrior
 from facecrafter.types import Images
 from small_bundle import QUICK
 
@@ -44,6 +46,20 @@ PARTS = (
 def _no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No network is taken from the checkout that is tested."""
     monkeypatch.setattr(prepared, "PROJECT", tmp_path / "project")
+
+
+def test_a_style_based_prior_is_found_by_the_name_of_its_folder(run: Run) -> None:
+    widths = ("--widths", "3", "3", "2", "2", "2", "--latent-dim", "5", "--measured", "20")
+    short = ("--batch", "8", "--warm-epochs", "1", "--out", "priors/style")
+    code, _, err = run("train", "style", *DATA, *widths, *short)
+    assert code == 0, err
+    found = further(Path("priors"))
+    assert [*found] == ["style"]
+    assert isinstance(found["style"], StylePrior)
+    assert found["style"](torch.zeros(1, 5)).shape == (1, 3, 64, 64)
+    code, _, err = run("train", "style", *DATA, "--widths", "3", "3", "2", "--out", "priors/other")
+    assert code == 1
+    assert "make faces of 16 pixels, not of 64" in err
 
 
 def test_a_prior_of_one_who_got_private_photographs(run: Run) -> None:

@@ -36,8 +36,6 @@ def test_the_search_finds_a_face_that_it_drew(prior: StylePrior) -> None:
         average = prior(torch.zeros(1, 7))
         features = tiny_target().encode(faces)
     found = OtherPrior("style", SEARCH).fit(view, stream(0, "a"))(features)
-    again = OtherPrior("style", SEARCH).fit(view, stream(0, "a"))(features)
-    assert torch.equal(found, again)
     assert (found - faces).square().mean() < 0.1 * (average - faces).square().mean()
 
 

@@ -27,7 +27,7 @@ features Enc(X) themselves, in the others a defence's releases of the same photo
 **public faces**: f is asked about Enc(X) of public photographs, which nobody protects, as in the
 paper (VI-B). It never saw a feature of that kind unless the row is Plain. **private releases**:
 ours; f is asked about what the devices release of the private test photographs, other ones of the
-same people, which is what a service does once it runs. [Data](data.md) says where labels are from.
+same people, which is what a service does once it runs. [Data](data.md) describes the labels.
 
 AUC is the mean area under the ROC curve over all questions that have {minimum} photographs or more
 of each answer: higher is more useful, 0.5 is guessing. *Drop* is what is lost beside Plain. For
@@ -48,7 +48,7 @@ _ENCODER = """\
 The encoder is that of the bundle: the first layers of a network that was trained on the attributes
 of these public faces. It is no general feature extractor, as the paper has one in this scenario, so
 the attributes are a task that it was made for, and the public faces are photographs that it was
-trained on. Both flatter the figures of all rows alike; what can be read is the drop. Expression is
+trained on. Both flatter the figures of all rows; what can be read is the drop. Expression is
 no label that it was trained on, though Smiling is among its attributes and close to one of them.
 The first layers alone are used, and they know least of the task. With `--bundle FOLDER --results
 FOLDER` the same is measured of another encoder.
