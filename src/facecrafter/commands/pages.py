@@ -57,7 +57,7 @@ class Report(AbstractCommand):
     docs: Path = Path("docs")  # folder of the pages and of their figures
     out: Path = Path("report.html")  # file to write
     root: Path | None = None  # folder that holds lfw-deepfunneled; None = no pictures of faces
-    faces: int = 8  # photographs to show, with --root
+    faces: int = 8  # photographs to show, with --root; ours
     bundle: Path = DEFAULT  # folder of networks; ours
     results: Path = Path("results")  # folder of measured cells
     work: Path = Path("runs/work")  # folder of reconstructions, as `evaluate` left it

@@ -93,8 +93,8 @@ class TrainPrior(_FromFaces):
 
     out: Path = Path("runs/prior")  # folder for checkpoints, losses and sheets of samples
     raw: bool = False  # public faces as they are, without the normalisation of IV-D
-    # share of each private person's train photographs to learn from too; paper, Table VIII: 0.1
-    exposed: float = 0.0
+    # share of each private person's train photographs to learn from too (paper, Table VIII: 0.1)
+    exposed: float = 0.0  # ours
     recipe: Annotated[PriorTraining, tyro.conf.arg(name="")] = field(default_factory=PriorTraining)
 
     def fit(self, splits: Splits, device: torch.device) -> Figures:
