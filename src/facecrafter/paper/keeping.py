@@ -10,6 +10,7 @@ from torch import Tensor
 from facecrafter.attacks.averaged import Averaged
 from facecrafter.attacks.other_prior import OtherPrior
 from facecrafter.paper.cells import Cell
+from facecrafter.paper.provenance import code
 from facecrafter.paper.scenes import Scene, content
 from facecrafter.paper.store import Store
 from facecrafter.paper.work import Work
@@ -23,8 +24,15 @@ def taught(cell: Cell, scene: Scene) -> str:
     """
     attack = cell.threat.attack
     if isinstance(attack, OtherPrior):
-        return content(attack.among(scene.priors)).hex()
+        prior = attack.among(scene.priors)
+        return content(prior).hex() + _code_beside_models(type(prior).__module__)
     return scene.taught if cell.adaptive else ""
+
+
+def _code_beside_models(module: str) -> str:
+    """SHA-256 of a generator's code where it is not among the networks, which every key holds."""
+    inside = module.startswith("facecrafter.models.")
+    return "" if inside else code("training", used_by=frozenset({module}))
 
 
 def digest(features: Features) -> str:

@@ -6,7 +6,6 @@ Each kind lies in a folder of its own, for those that `paper.store` reads have o
 import abc
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -18,9 +17,8 @@ from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import ResultError
 from facecrafter.headers import HeaderError, read_json
 from facecrafter.paper import describe, provenance
-from facecrafter.paper.files import write_whole
 from facecrafter.paper.scenes import Scene
-from facecrafter.paper.store import TAKEN_OVER, Record
+from facecrafter.paper.store import TAKEN_OVER, Record, is_number, put
 
 
 @runtime_checkable
@@ -95,7 +93,7 @@ class AbstractResults(abc.ABC, Generic[Setting]):
             machine=provenance.machine(scene.device),
             wall=perf_counter() - began,  # of this run; what an earlier one kept took no time
         )
-        self._write(self._path(setting), record)
+        put(self._path(setting), record)
         return record
 
     def all(self) -> list[Record]:
@@ -127,17 +125,6 @@ class AbstractResults(abc.ABC, Generic[Setting]):
         )
         return self.folder / f"{'_'.join(str(name) for name in names)}.json"
 
-    def _write(self, path: Path, record: Record) -> None:
-        parts = {part.name: getattr(record, part.name) for part in fields(record)}
-        try:
-            text = json.dumps(parts, indent=1, allow_nan=False)
-        except ValueError as error:
-            raise ResultError(
-                f"{path.name} would hold a number that is not finite: {record.outcome}. Find the "
-                "measure that gave it; nothing was written."
-            ) from error
-        write_whole(path, (text + "\n").encode())
-
     def _read(self, path: Path) -> Record:
         try:
             parsed = read_json(path.read_bytes())
@@ -149,9 +136,9 @@ class AbstractResults(abc.ABC, Generic[Setting]):
         for name in ("defence", "threat", "outcome", "versions", "machine"):
             if not isinstance(parsed[name], dict):
                 raise self._foreign(path, f"has a {name} of another kind")
-        wrong = [name for name in self.measures if not _number(parsed["outcome"].get(name))]
+        wrong = [name for name in self.measures if not is_number(parsed["outcome"].get(name))]
         named = all(isinstance(parsed[name].get("name"), str) for name in ("defence", "threat"))
-        if wrong or not named or type(parsed["seed"]) is not int or not _number(parsed["wall"]):
+        if wrong or not named or type(parsed["seed"]) is not int or not is_number(parsed["wall"]):
             why = f"has no {wrong[0] if wrong else 'name, seed or wall'} that fits"
             raise self._foreign(path, why)
         return Record(**cast("Mapping[str, Any]", parsed))
@@ -178,7 +165,3 @@ def _refuse_mixture(records: Sequence[Record]) -> None:
                 f"two recipes of {kind!r} are no one column. Move the results of the older one "
                 "away."
             )
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)

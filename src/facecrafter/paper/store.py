@@ -66,15 +66,7 @@ class Store:
         folder `REPLACED`, which nothing reads: no page holds a cell twice.
         """
         path = self.folder / f"{_stem(record)}_{key[:16]}.json"
-        parts = {part.name: getattr(record, part.name) for part in fields(record)}
-        try:
-            text = json.dumps(parts, indent=1, allow_nan=False)
-        except ValueError as error:
-            raise ResultError(
-                f"{path.name} would hold a number that is not finite: {record.outcome}. Find the "
-                "measure that gave it; nothing was written."
-            ) from error
-        write_whole(path, (text + "\n").encode())
+        put(path, record)
         self._put_earlier_aside(path, record)
         return path
 
@@ -86,6 +78,19 @@ class Store:
         for earlier in self.folder.glob(f"{_stem(record)}_*.json"):
             if earlier != path and _same(earlier, record):
                 _put_aside(earlier)
+
+
+def put(path: Path, record: Record) -> None:
+    """Write a record as JSON, whole or not at all. Raises `ResultError`."""
+    parts = {part.name: getattr(record, part.name) for part in fields(record)}
+    try:
+        text = json.dumps(parts, indent=1, allow_nan=False)
+    except ValueError as error:
+        raise ResultError(
+            f"{path.name} would hold a number that is not finite: {record.outcome}. Find the "
+            "measure that gave it; nothing was written."
+        ) from error
+    write_whole(path, (text + "\n").encode())
 
 
 def read(path: Path) -> Record:
@@ -134,7 +139,7 @@ def _put_aside(file: Path) -> None:
 def _checks(parsed: Mapping[str, Any]) -> list[tuple[str, bool]]:
     outcome = parsed["outcome"]
     measured = isinstance(outcome, dict) and all(
-        _number(cast("Mapping[str, object]", outcome).get(name)) for name in OUTCOME
+        is_number(cast("Mapping[str, object]", outcome).get(name)) for name in OUTCOME
     )
     return [
         ("scene", isinstance(parsed["scene"], str)),
@@ -146,7 +151,7 @@ def _checks(parsed: Mapping[str, Any]) -> list[tuple[str, bool]]:
         ("commit", parsed["commit"] is None or isinstance(parsed["commit"], str)),
         ("versions", isinstance(parsed["versions"], dict)),
         ("machine", isinstance(parsed["machine"], dict)),
-        ("wall", _number(parsed["wall"])),
+        ("wall", is_number(parsed["wall"])),
     ]
 
 
@@ -156,7 +161,8 @@ def _named(value: object) -> bool:
     )
 
 
-def _number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether JSON gave a number that is finite; a truth value is none."""
     return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
 
 

@@ -11,8 +11,7 @@ A face matcher compares each reconstruction with the person's other test photogr
 of others (the judge's embeddings, their cosine). Its threshold is set on these pairs so that 1 % or
 0.1 % of those that show two people pass (FAR). TAR is the share of pairs of one person that passes,
 for each reconstruction, and the mean of that: lower is more private. It asks whether a face would
-confirm who somebody is, where Eval Acc asks for the nearest of all. Pairs of photographs themselves
-would be the limit; Plain is near it."""
+confirm who somebody is, where Eval Acc asks for the nearest of all."""
 
 _MISSING = (
     "{told} of {all} rows of the page: the others were measured before this was, and their faces "
