@@ -275,7 +275,7 @@ BAD: dict[type, dict[str, tuple[object, ...]]] = {
         "divergence": (-1.0, math.nan),
         "slope": (-1.0, math.nan),
         "anchor": (-1.0, math.inf),
-        "measured": (0, 500),
+        "measured": (0, 1),
     },
     CriticTraining: {
         "width": (0,),

@@ -73,42 +73,40 @@ def test_a_modulated_convolution_is_one_with_a_kernel_for_each_image(demodulate)
         torch.testing.assert_close(expected, by_itself, rtol=1e-4, atol=1e-5)
 
 
-def test_whitened_styles_have_mean_0_and_covariance_1(prior):
+def test_each_number_of_whitened_styles_has_mean_0_and_variance_1(prior):
     seen = prior.whitened(normals(0)), prior.whitened(normals(20_000, seed=1))
     assert seen[0].shape == (0, 5)
     torch.testing.assert_close(seen[1].mean(dim=0), torch.zeros(5), rtol=0, atol=0.05)
-    torch.testing.assert_close(seen[1].T.cov(), torch.eye(5), rtol=0, atol=0.1)
+    torch.testing.assert_close(seen[1].var(dim=0), torch.ones(5), rtol=0, atol=0.1)
 
 
 def test_whitened_styles_draw_the_faces_that_z_draws(prior):
-    drawn, again = prior.mapped(normals(200)), prior(prior.whitened(normals(200)))
-    p = prior.mapping(normals(200))
-    inside = ((p > prior.layers[0].low) & (p < prior.layers[0].high)).all(dim=1)
-    assert 100 < inside.sum() < 200  # three deviations hold most faces
-    torch.testing.assert_close(again[inside], drawn[inside], rtol=1e-4, atol=1e-5)
-    assert (again - drawn)[~inside].abs().max() > 1e-4
+    again = prior(prior.whitened(normals(200)))
+    torch.testing.assert_close(again, prior.mapped(normals(200)), rtol=1e-4, atol=1e-5)
 
 
 def test_no_latent_vector_leads_far_from_the_mean(prior):
     p = prior.mapping(torch.randn(5000, 5, generator=stream(0, "measured")))
     coloured = prior.layers[0](1000 * normals(50))
-    bound = (coloured - p.mean(dim=0)).abs().amax(dim=0)
-    torch.testing.assert_close(bound, CLIP * p.std(dim=0), rtol=1e-3, atol=1e-4)
+    bound = (coloured - p.mean(dim=0)).abs()
+    expected = (CLIP * p.std(dim=0)).expand_as(bound)
+    torch.testing.assert_close(bound, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_a_direction_without_variance_is_left_alone():
+def test_a_number_that_does_not_vary_is_left_alone():
     torch.manual_seed(0)
     prior = frozen(StylePrior(5, (3, 2)))
     prior.mapping[-1].weight[2] = 0
     prior.measure(stream(0, "measured"), 500)
     latents = prior.whitened(normals(9))
     assert torch.isfinite(latents).all()
-    torch.testing.assert_close(prior.layers[0](latents)[:, 2], torch.zeros(9))
+    assert (latents[:, 2] == 0).all()
+    assert (prior.layers[0](normals(9))[:, 2] == 0).all()
 
 
-def test_too_few_z_for_a_covariance_are_refused(prior):
-    with pytest.raises(SettingError, match="5 z do not tell the covariance of 5 numbers: give"):
-        prior.measure(stream(0, "measured"), 5)
+def test_too_few_z_for_a_deviation_are_refused(prior):
+    with pytest.raises(SettingError, match="count=1 z tell no deviation: give 2 or more"):
+        prior.measure(stream(0, "measured"), 1)
 
 
 def test_faces_are_drawn_alone_and_folded_as_in_a_batch(prior):

@@ -54,7 +54,7 @@ class StyleTraining:
         require_counts(self, "latent_dim", "widths", "critic_width")
         require_counts(self, "batch", least=2)  # the encoder's batch norms need two
         require_counts(self, "warm_epochs", "steps", least=0)
-        require_counts(self, "measured", least=self.latent_dim + 1)
+        require_counts(self, "measured", least=2)
         require_positive(self, "warm_rate", "rate")
         require_not_negative(self, "divergence", "slope", "anchor")
         if not self.warm_epochs + self.steps:

@@ -3,7 +3,8 @@
 As in StyleGAN (Karras et al., CVPR 2019 and 2020) a mapping network makes a style w of z, and w
 scales the maps of a generator that begins at a learnt constant. MIRROR (An et al., NDSS 2022) does
 not search z: it undoes the last leaky ReLU of the mapping, p = LeakyReLU_5(w), where the styles of
-faces lie as a normal distribution does, and keeps the search near to them. No code of theirs.
+faces lie nearly as a normal distribution does, and keeps each number of p within so many standard
+deviations of its mean. No code of theirs.
 """
 
 from itertools import pairwise
@@ -21,12 +22,14 @@ FIRST = 4  # pixels; side of the learnt constant, as in StyleGAN
 WIDTHS = (128, 128, 64, 32, 16)  # of the maps of 4, 8, 16, 32 and 64 pixels; ours
 DEPTH = 4  # layers of the mapping; ours (StyleGAN: 8)
 SLOPE = 0.2  # of the leaky ReLUs, as in StyleGAN; undone by a slope of 5
-CLIP = 3.0  # standard deviations of p; ours
+# Standard deviations of p; ours: MIRROR, which looks for a class and not for one photograph, stays
+# nearer to the mean. A bound of 3 makes the search explain features worse (docs/decisions.md).
+CLIP = 10.0
 PIECE = 4096  # z mapped at once; of no influence on the result
 
 
 class StylePrior(Prior):
-    """Whitened p, standard normal, to faces: coloured, clipped, LeakyReLU to w, synthesis.
+    """Whitened p, standard normal, to faces: clipped, coloured, LeakyReLU to w, synthesis.
 
     Latents are (count, latent_dim), faces (count, 3, size, size), RGB, 0 to 1. The size is 4 pixels
     doubled for each width after the first. Without noise per pixel, which StyleGAN adds: a search
@@ -53,15 +56,13 @@ class StylePrior(Prior):
 
     @torch.no_grad()
     def measure(self, rng: Generator, count: int = 20_000) -> None:  # ours (MIRROR: 5,000)
-        """Keep mean, covariance and bounds of p = mapping(z) over `count` z of a standard normal.
+        """Keep mean and deviation of p = mapping(z), over `count` z of a standard normal.
 
-        Faces of latents follow these from then on. Raises `SettingError` where there are fewer z
-        than `latent_dim` + 1: their covariance would lack directions.
+        Faces of latents follow these from then on. Raises `SettingError` for fewer than 2 z.
         """
-        if not count > self.latent_dim:
+        if not count >= 2:
             raise SettingError(
-                f"{count} z do not tell the covariance of {self.latent_dim} numbers: give more "
-                f"than {self.latent_dim}, better ten times as many."
+                f"count={count} z tell no deviation: give 2 or more, best thousands."
             )
         like = next(self.mapping.parameters())
         normals = normal(count, self.latent_dim, rng=rng, like=like)
@@ -80,7 +81,7 @@ class StylePrior(Prior):
     def whitened(self, normals: Latents) -> Latents:
         """The latents of the faces that `mapped` makes of z, but for what is clipped.
 
-        A direction in which p does not vary is left at 0.
+        A number of p that does not vary is left at 0.
         """
         return self._coloured.whiten(self.mapping(normals))
 
@@ -108,44 +109,37 @@ def _mapping(latent_dim: int) -> nn.Sequential:
 
 
 class _Coloured(nn.Module):
-    """Standard normal numbers to p: mean + factor @ latents, each number kept within its bounds.
+    """Standard normal numbers to p, each by itself: mean + deviation * latent, the latent clipped.
 
-    Buffers, so that a scene's digest and a checkpoint hold them: mean, low and high (latent_dim),
-    factor (latent_dim, latent_dim), count ().
+    Buffers, so that a scene's digest and a checkpoint hold them: mean and deviation (latent_dim),
+    clip (), count (). By itself, and not along the principal axes of p: it hardly varies along half
+    of them, and a search that is so held back explains features worse (docs/decisions.md).
     """
 
     mean: Tensor
-    factor: Tensor  # principal axes of p as columns, each as long as its standard deviation
-    low: Tensor
-    high: Tensor
+    deviation: Tensor
+    clip: Tensor  # standard deviations
     count: Tensor  # of what was measured
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(latent_dim))
-        self.register_buffer("factor", torch.eye(latent_dim))
-        self.register_buffer("low", torch.full((latent_dim,), -CLIP))
-        self.register_buffer("high", torch.full((latent_dim,), CLIP))
+        self.register_buffer("deviation", torch.ones(latent_dim))
+        self.register_buffer("clip", torch.tensor(CLIP))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     def forward(self, latents: Tensor) -> Tensor:
-        return (self.mean + latents @ self.factor.T).clamp(self.low, self.high)
+        return self.mean + self.deviation * latents.clamp(-self.clip, self.clip)
 
     def keep(self, p: Tensor) -> None:
         """Measure (count, latent_dim)."""
-        exact = p.double()
-        variances, axes = torch.linalg.eigh(exact.T.cov())
-        deviations = exact.std(dim=0)
-        self.mean.copy_(exact.mean(dim=0))
-        self.factor.copy_(axes * variances.clamp_min(0).sqrt())
-        self.low.copy_(self.mean - CLIP * deviations)  # MIRROR's bounds, of another width
-        self.high.copy_(self.mean + CLIP * deviations)
+        deviation, mean = torch.std_mean(p.double(), dim=0)
+        self.mean.copy_(mean)
+        self.deviation.copy_(deviation)
         self.count.fill_(len(p))
 
     def whiten(self, p: Tensor) -> Tensor:
-        lengths = self.factor.square().sum(dim=0)  # variances: the axes are orthogonal
-        inverse = self.factor / torch.where(lengths > 0, lengths, torch.inf)
-        return (p - self.mean) @ inverse
+        return (p - self.mean) / torch.where(self.deviation > 0, self.deviation, torch.inf)
 
 
 class _Synthesis(nn.Module):
