@@ -23,7 +23,7 @@ from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.pictures import sheet
 from facecrafter.types import Images
 
-PAGES = (*(table.page for table in TABLES.values()), "exposure", "development")
+PAGES = (*(table.page for table in TABLES.values()), "exposure", "development", "augmentation")
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Shown:
 class Report(AbstractCommand):
     """Put all measured pages on one HTML page with its figures, which needs no network.
 
-    Reads what `evaluate`, `expose` and `develop` wrote. With --root it also shows some test
-    photographs and what attackers made of them, as far as --work still holds the faces; such a
+    Reads what `evaluate`, `expose`, `develop` and `augment` wrote. With --root it also shows some
+    test photographs and what attackers made of them, as far as --work still holds the faces; such a
     report shows people, so mind whom you give it to. Nothing is measured anew.
 
     Example: facecrafter report --out report.html
