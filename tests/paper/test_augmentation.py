@@ -31,8 +31,9 @@ from facecrafter.paper.tiny import tiny
 
 SPLITS = synthetic_splits(0, people=40, photographs=6, private_people=16)
 SETS = ("Smiling", "Pale_Skin")  # enough here show each and enough do not
-HOW = Development("attributes", 2, networks=1, widths=(16, 16), epochs=30, batch=12)
+HOW = Development("attributes", 2, networks=2, widths=(16, 16), epochs=30, batch=12)
 QUICK = replace(HOW, widths=(4,), epochs=1)
+ONE = replace(QUICK, networks=1)
 PLAIN = Plain()
 
 
@@ -107,13 +108,13 @@ def test_what_is_there_is_not_measured_again(
 ) -> None:
     results, one = Results(tmp_path / "r"), setting(many, tmp_path / "w")
     first = results.measure(one)
-    monkeypatch.setattr(augmentation, "train", None)
+    monkeypatch.setattr(augmentation, "_train", None)
     assert results.measure(setting(many, tmp_path / "elsewhere")) == first
     others = [
         replace(one, seed=1),
         replace(one, defence=Noise(1.0)),
         replace(one, augmentation=Augmentation("public", SETS, QUICK)),
-        replace(one, augmentation=Augmentation("both", SETS[:1], QUICK)),
+        replace(one, augmentation=Augmentation("both", SETS[:1], ONE)),
         replace(one, private=SPLITS.private_train.take(range(20))),
         replace(one, scene=replace(many, public=SPLITS.public.take(range(60)))),
     ]
@@ -147,15 +148,15 @@ def test_settings_that_cannot_be_are_refused(many: Scene, tmp_path: Path) -> Non
     for wrong in (
         {"attributes": ()},
         {"how": replace(QUICK, task="expression")},
-        {"how": replace(QUICK, networks=2)},
+        {"how": replace(QUICK, networks=3)},
     ):
         with pytest.raises(SettingError, match="one attribute at least"):
             replace(AUGMENTATIONS[0], **wrong)
     one = setting(many, tmp_path)
     with pytest.raises(SettingError, match="Cheerful"):
-        answer(replace(one, augmentation=Augmentation("public", ("Cheerful",), QUICK)))
+        answer(replace(one, augmentation=Augmentation("public", ("Cheerful",), ONE)))
     with pytest.raises(DataError, match="name another attribute"):
-        answer(replace(one, augmentation=Augmentation("public", ("Brown_Hair",), QUICK)))
+        answer(replace(one, augmentation=Augmentation("public", ("Brown_Hair",), ONE)))
     with pytest.raises(DataError, match="shows attribute 0"):
         with_attribute(Collected(torch.zeros(1, 2, 1, 1, 1), torch.zeros(2, 3), ""), 0)
 

@@ -5,6 +5,9 @@ lack just the answer that it is asked about later. Here every public face of the
 attribute, and the releases of private photographs, which are as they come, are added or not.
 """
 
+# pyright: reportPrivateUsage=false
+# f is trained and asked by private functions of `development`: with other names there, the key of
+# each of its results would be another one
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,17 +23,16 @@ from facecrafter.data.faces import Faces
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.defences.plain import Plain
 from facecrafter.errors import DataError, SettingError
-from facecrafter.models.surrogate import Surrogate
 from facecrafter.paper import development
 from facecrafter.paper.development import (
     Collected,
     Development,
     Truth,
-    asked,
+    _asked,
+    _plain,
+    _scored,
+    _train,
     collect,
-    plain,
-    scored,
-    train,
     truth,
 )
 from facecrafter.paper.provenance import code
@@ -41,7 +43,7 @@ from facecrafter.training.settings import require_choice
 Source = Literal["public", "both"]
 SOURCES: tuple[Source, ...] = ("public", "both")
 
-_HOW = Development("attributes", networks=1, epochs=10)  # ours
+_HOW = Development("attributes", networks=4, epochs=10)  # ours
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,24 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         require_choice(self, "source", *SOURCES)
-        if not self.attributes or self.how.task != "attributes" or self.how.networks != 1:
+        if (
+            not self.attributes
+            or self.how.task != "attributes"
+            or self.how.networks != len(self.attributes)
+        ):
             raise SettingError(
-                f"{self}: give one attribute at least, and one network for each, that learns "
-                "attributes."
+                f"{self}: give one attribute at least, and as many networks, that learn attributes."
             )
+
+
+@dataclass(frozen=True, eq=False)
+class _Learning(development.Setting):
+    """A development whose networks, which learn from more than its releases, are kept apart."""
+
+    folder: Path = Path()
+
+    def kept_network(self, number: int) -> Path:
+        return self.folder / f"f{number}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +99,19 @@ class Setting:
     @cached_property
     def of_private(self) -> development.Setting:
         """The same releases as `facecrafter develop` collects."""
+        return development.Setting(*self._told)
+
+    @cached_property
+    def learning(self) -> development.Setting:
+        """How f is trained, and where."""
+        return _Learning(*self._told, self.work / self.key[:16])
+
+    @property
+    def _told(
+        self,
+    ) -> tuple[AbstractDefence, Development, int, Scene, Faces, Path, bool]:
         how, rest = self.augmentation.how, (self.work, self.spot_check)
-        return development.Setting(self.defence, how, self.seed, self.scene, self.private, *rest)
+        return self.defence, how, self.seed, self.scene, self.private, *rest
 
     @cached_property
     def of_public(self) -> development.Setting:
@@ -113,17 +139,18 @@ def answer(setting: Setting) -> tuple[dict[str, Any], str]:
     """All measures, over the attributes, and what was taken over from earlier code."""
     scene, public = setting.scene, collect(setting.of_public)
     private = collect(setting.of_private) if setting.augmentation.source == "both" else None
-    wanted, rows = _asked_about(setting)
+    wanted, rows = _wanted_of(setting)
     outcomes: list[dict[str, Any]] = []
     shown: list[int] = []
     for number, name in enumerate(setting.augmentation.attributes):
         column = _column(wanted, name)
         lesson = with_attribute(public, column)
         shown.append(len(lesson.values))
-        network = _learnt(setting, lesson if private is None else joined(lesson, private), number)
-        pieces = plain(scene, setting.of_private.public.take(rows))
-        scores = asked([network], pieces, scene.device)
-        outcomes.append(scored("", "attributes", scores, wanted, scene.minimum))
+        told = lesson if private is None else joined(lesson, private)
+        network = _train(setting.learning, told, number)
+        pieces = _plain(scene, setting.of_private.public.take(rows))
+        scores = _asked([network], pieces, scene.device)
+        outcomes.append(_scored("", "attributes", scores, wanted, scene.minimum))
     earlier = "" if private is None else private.earlier
     taken = f"{earlier} batches of the collected" if earlier else ""
     return _outcome(setting, outcomes, shown, len(rows)), taken
@@ -146,12 +173,7 @@ def joined(one: Collected, other: Collected) -> Collected:
     return Collected(features, torch.cat([one.values, other.values]), other.earlier)
 
 
-def _learnt(setting: Setting, collected: Collected, number: int) -> Surrogate:
-    how, folder = setting.augmentation.how, setting.work / setting.key[:16] / f"f{number}"
-    return train(how, collected, setting.seed, number, setting.scene.device, folder)
-
-
-def _asked_about(setting: Setting) -> tuple[Truth, NDArray[np.int64]]:
+def _wanted_of(setting: Setting) -> tuple[Truth, NDArray[np.int64]]:
     """Answers for the public faces that are asked about, and rows of these among all."""
     _, rows = setting.sides
     wanted = truth("attributes", setting.of_private.public.take(rows))

@@ -136,7 +136,7 @@ class Setting:
         assert self.scene.public is not None
         return self.scene.public
 
-    def work_of(self, number: int) -> Path:
+    def kept_network(self, number: int) -> Path:
         """Where an f is trained."""
         return self.work / self.key[:16] / f"f{number}"
 
@@ -168,19 +168,16 @@ def answer(setting: Setting) -> tuple[dict[str, Any], str]:
     """All measures of the networks f, and what was taken over from earlier code."""
     task, scene = setting.development.task, setting.scene
     collected, released = collect(setting), setting.releases.released()
-    networks = [
-        train(setting.development, collected, setting.seed, i, scene.device, setting.work_of(i))
-        for i in range(setting.development.networks)
-    ]
+    networks = [_train(setting, collected, i) for i in range(setting.development.networks)]
     public, private = truth(task, setting.public), truth(task, scene.private_test)
     sides = {
-        "public": (public, plain(scene, setting.public.take(public.rows))),
+        "public": (public, _plain(scene, setting.public.take(public.rows))),
         "private": (private, released.value[private.rows].split(PIECE)),
     }
     outcome: dict[str, Any] = {}
     for side, (wanted, pieces) in sides.items():
-        scores = asked(networks, pieces, scene.device)
-        outcome |= scored(side, task, scores, wanted, scene.minimum)
+        scores = _asked(networks, pieces, scene.device)
+        outcome |= _scored(side, task, scores, wanted, scene.minimum)
         outcome[f"{side}_faces"] = len(wanted.rows)
     outcome["photographs"] = len(collected.values)
     told = {"release": released.earlier, "collected": collected.earlier}
@@ -206,15 +203,8 @@ def collect(setting: Setting) -> Collected:
     return Collected(lesson.features[:, place], wanted.values, lesson.earlier)
 
 
-def train(
-    how: Development,
-    collected: Collected,
-    seed: int,
-    number: int,
-    device: torch.device,
-    folder: Path,
-) -> Surrogate:
-    """An f from fresh weights, the one of this number; a killed training in `folder` goes on."""
+def _train(setting: Setting, collected: Collected, number: int) -> Surrogate:
+    how, seed, device = setting.development, setting.seed, setting.scene.device
     torch.manual_seed(stream(seed, "development weights", number).initial_seed())
     channels, (count, questions) = collected.features.shape[2], collected.values.shape
     network = Surrogate(channels, questions, how.widths).to(device)
@@ -236,11 +226,11 @@ def train(
         optimiser.step()
         return {"cross-entropy": loss.item()}
 
-    title = f"train f for {how.task}, network {number + 1}"
+    title = f"train f for {how.task}, network {number + 1} of {how.networks}"
     modules, optimisers = {"f": network}, {"adam": optimiser}
     recipe = f"{how} seed={seed} network={number} photographs={count}"
     job = Job(title, steps, step, modules, optimisers, recipe, {"releases": collected.digest})
-    run(job, folder)
+    run(job, setting.kept_network(number))
     return network.eval()
 
 
@@ -251,14 +241,14 @@ def _loss(task: TaskName, logits: Logits, wanted: Tensor, often: Tensor) -> Tens
     return cross_entropy(logits, wanted, weight=1 / (len(often) * often))
 
 
-def plain(scene: Scene, faces: Faces) -> Iterator[Features]:
+def _plain(scene: Scene, faces: Faces) -> Iterator[Features]:
     """Enc(X), piece by piece: all at once would be 67 MB for each thousand faces."""
     for rows in torch.arange(len(faces)).split(PIECE):
         with torch.no_grad():
             yield scene.target.encode(faces.images(rows.numpy()).to(scene.device))
 
 
-def asked(
+def _asked(
     networks: Sequence[Surrogate],
     pieces: Iterator[Features] | Sequence[Features],
     device: torch.device,
@@ -272,7 +262,7 @@ def asked(
     return [torch.cat(mine) for mine in found]
 
 
-def scored(
+def _scored(
     side: str, task: TaskName, scores: Sequence[Logits], wanted: Truth, minimum: int
 ) -> dict[str, Any]:
     """Means over the networks, and the least and greatest of them."""
