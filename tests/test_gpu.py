@@ -14,6 +14,7 @@ from facecrafter.attacks.averaged import Averaged
 from facecrafter.attacks.base import AbstractAttack, AttackerView
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.deep_image_prior import DeepImagePrior
+from facecrafter.attacks.identified import Identified
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.null_space import NullSpace
 from facecrafter.attacks.other_prior import ManyPriors, OtherPrior
@@ -27,6 +28,7 @@ from facecrafter.defences.base import AbstractDefence, Offline
 from facecrafter.inversion import Descent
 from facecrafter.randomness import stream
 from facecrafter.training.continued import Continuation
+from facecrafter.training.people import PeopleTraining
 from helpers import (
     ATTACKS,
     DEFENCES,
@@ -44,11 +46,13 @@ Held = TypeVar("Held", Offline, AttackerView)
 SHORT = Descent(3, 0.1)
 TRAINING = Continuation(1, batch=8)
 DEEP = Retrained(training=TRAINING, faces=16, rounds=2, width=8, perceptual=0.1)
+PEOPLE = PeopleTraining(1, (4, 4, 4), epochs=1, batch=4)
 ONE = ShadowDecoder(1)
 MORE: tuple[AbstractAttack, ...] = (
     Continued(ONE, "decoders", TRAINING, 16, 2),
     Continued(LatentSearch(SHORT, restarts=1), "prior", TRAINING, 16, 2, SHORT),
     DEEP,
+    Identified(training=TRAINING, faces=16, rounds=2, width=8, people=PEOPLE),
     Answered(ONE, replace(DEEP, width=16), 16, 2),
     Purified(ONE, TRAINING, 16, 2, 8),
     Averaged(ONE),

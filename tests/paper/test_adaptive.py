@@ -9,6 +9,7 @@ import torch
 from facecrafter.attacks.answered import Answered
 from facecrafter.attacks.base import AttackerView
 from facecrafter.attacks.continued import Continued
+from facecrafter.attacks.identified import Identified
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.other_prior import OtherPrior
 from facecrafter.attacks.pixel_search import PixelSearch
@@ -137,7 +138,7 @@ def test_a_prior_of_his_own_counts_for_who_has_it(scene: Scene, store: Store) ->
 
 
 def test_the_adaptive_attacks_are_the_basic_ones_after_learning() -> None:
-    white, black, deep, answered, *purified = ADAPTIVE
+    white, black, deep, answered, *purified, told = ADAPTIVE
     assert (white.itself, white.sees) == (THREATS[0].attack, THREATS[0].sees)
     assert isinstance(black.itself, ShadowDecoder)  # it is given the mean of all decoders
     assert (black.itself.restarts, black.sees) == (1, THREATS[1].sees)
@@ -150,5 +151,10 @@ def test_the_adaptive_attacks_are_the_basic_ones_after_learning() -> None:
     for behind, basic in zip(purified, THREATS, strict=True):
         assert isinstance(behind.attack, Purified)
         assert (behind.attack.attack, behind.sees) == (basic.attack, basic.sees)
+    assert isinstance(told.attack, Identified)
+    assert (told.attack.training, told.attack.perceptual) == (
+        deep.attack.training,
+        deep.attack.perceptual,
+    )
     pairs = {(one.attack.faces, one.attack.rounds) for one in ADAPTIVE}  # type: ignore
     assert len(pairs) == 1  # what is intercepted serves all of them

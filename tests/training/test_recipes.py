@@ -24,6 +24,7 @@ from facecrafter.training.amortiser import AmortiserTraining
 from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
 from facecrafter.training.judge import JudgeTraining
+from facecrafter.training.people import PeopleTraining
 from facecrafter.training.prior import PriorTraining
 from facecrafter.training.style import StyleTraining
 from facecrafter.training.surrogate import SurrogateTraining
@@ -37,6 +38,7 @@ AMORTISER = AmortiserTraining(width=4, steps=6, batch=8)
 DECODER = DecoderTraining(width=8, epochs=3, batch=8)
 JUDGE = JudgeTraining(18, NARROW, epochs=3, batch=8)
 STYLE = StyleTraining(4, (4, 4, 4, 3, 2), 4, 8, warm_epochs=2, steps=2, measured=50)
+PEOPLE = PeopleTraining(4, (4, 5, 6), epochs=3, batch=8)
 SURROGATE = SurrogateTraining((4, 5, 6), epochs=3, batch=8)
 TARGET = TargetTraining(widths=NARROW, epochs=3, batch=8)
 Fit = Callable[..., nn.Module]
@@ -49,12 +51,14 @@ FITS: dict[str, Fit] = {  # each recipe as a function of what it may rest on, se
     "amortiser": lambda faces, target, prior, **k: AMORTISER.fit(target.encode, prior, **k),
     "decoder": lambda faces, target, prior, **k: DECODER.fit(target.encode, faces, **k),
     "critic": lambda faces, target, prior, **k: CriticTraining(4, 6, 8).fit(prior, faces, **k),
+    "people": lambda faces, target, prior, **k: PEOPLE.fit(target.encode, faces, **k),
     "surrogate": lambda faces, target, prior, **k: SURROGATE.fit(target.encode, faces, **k),
 }
 RESTS_ON = [
     *(("target", "faces"), ("prior", "faces"), ("style", "faces"), ("judge", "faces")),
     *(("amortiser", "target"), ("amortiser", "prior"), ("critic", "faces"), ("critic", "prior")),
     *(("decoder", "faces"), ("decoder", "target")),
+    *(("people", "faces"), ("people", "target")),
     *(("surrogate", "faces"), ("surrogate", "target")),
 ]
 
@@ -292,6 +296,14 @@ BAD: dict[type, dict[str, tuple[object, ...]]] = {
         "batch": (0,),
         "rate": (math.nan,),
         "decay": (math.nan,),
+    },
+    PeopleTraining: {
+        "least": (0,),
+        "widths": ((4, 0, 4),),
+        "epochs": (0,),
+        "batch": (0, 1),
+        "rate": (math.nan,),
+        "decay": (-1.0,),
     },
     JudgeTraining: {
         "widths": ((4, 4, 0, 4),),

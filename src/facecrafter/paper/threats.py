@@ -9,6 +9,7 @@ from facecrafter.attacks.averaged import Averaged
 from facecrafter.attacks.base import AbstractAttack
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.deep_image_prior import DeepImagePrior
+from facecrafter.attacks.identified import Identified
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.null_space import NullSpace
 from facecrafter.attacks.other_prior import OtherPrior
@@ -75,6 +76,7 @@ def adaptive(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat
         Threat("deep decoder A1", deep),
         Threat("answers alone A1", Answered(reader=replace(deep, width=256))),
         *purified,
+        Threat("identity decoder A1", Identified(training=training, perceptual=0.1)),
     )
 
 
