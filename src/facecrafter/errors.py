@@ -10,6 +10,7 @@
   x NumericalError          a solve or a training diverged
   x NotProtected            protection did not hold; nothing was released
   x ResultError             a result cannot be stored or compared
+  x ServiceError            somebody else's service refused, failed or answered nonsense
 
 Each message names the value, the rule that it breaks and what to try next.
 """
@@ -53,3 +54,7 @@ class NotProtected(FacecrafterError):
 
 class ResultError(FacecrafterError):
     """A result cannot be stored or compared."""
+
+
+class ServiceError(FacecrafterError):
+    """Somebody else's service refused, failed or answered nonsense."""
