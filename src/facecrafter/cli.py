@@ -1,5 +1,5 @@
 """The command line: `facecrafter demo | train | protect | attack | evaluate | expose | develop |
-augment | report | verify`.
+augment | azure | report | verify`.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 3 nothing was protected, or
 `verify` does not say hidden; 130 stopped by Ctrl-C.
@@ -14,6 +14,7 @@ import tyro
 
 from facecrafter.commands.attack import Attack
 from facecrafter.commands.augmentation import Augment
+from facecrafter.commands.azure import Azure
 from facecrafter.commands.common import FAILED, INTERRUPTED, UNSAFE, USAGE, Outcome, UsageError
 from facecrafter.commands.demo import Demo
 from facecrafter.commands.development import Develop
@@ -43,6 +44,7 @@ Command = (
     | Annotated[Expose, tyro.conf.subcommand("expose")]
     | Annotated[Develop, tyro.conf.subcommand("develop")]
     | Annotated[Augment, tyro.conf.subcommand("augment")]
+    | Annotated[Azure, tyro.conf.subcommand("azure")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
 )

@@ -23,7 +23,13 @@ from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.pictures import sheet
 from facecrafter.types import Images
 
-PAGES = (*(table.page for table in TABLES.values()), "exposure", "development", "augmentation")
+PAGES = (
+    *(table.page for table in TABLES.values()),
+    "exposure",
+    "development",
+    "augmentation",
+    "azure",
+)
 
 
 @dataclass(frozen=True)
@@ -47,9 +53,9 @@ class Shown:
 class Report(AbstractCommand):
     """Put all measured pages on one HTML page with its figures, which needs no network.
 
-    Reads what `evaluate`, `expose`, `develop` and `augment` wrote. With --root it also shows some
-    test photographs and what attackers made of them, as far as --work still holds the faces; such a
-    report shows people, so mind whom you give it to. Nothing is measured anew.
+    Reads what `evaluate`, `expose`, `develop`, `augment` and `azure` wrote. With --root it also
+    shows some test photographs and what attackers made of them, as far as --work still holds the
+    faces; such a report shows people, so mind whom you give it to. Nothing is measured anew.
 
     Example: facecrafter report --out report.html
     """

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from facecrafter.errors import ResultError
 from facecrafter.paper import describe
@@ -20,6 +20,17 @@ DEFAULT_PARTS = {
     "distance": "AssignedDistance",
 }
 ANY = "any"  # a face counts as recognised if any of the threats got it recognised
+
+
+@runtime_checkable
+class Described(Protocol):
+    """What has a defence as JSON, such as a `Record`."""
+
+    @property
+    def defence(self) -> Mapping[str, Any]: ...
+
+
+Told = TypeVar("Told", bound=Described)
 
 
 @dataclass(frozen=True)
@@ -201,10 +212,10 @@ def _any(label: str, family: str, threats: Mapping[str, Sequence[Record]]) -> li
     return [Point(label, family, ANY, len(eval_accs), measures)]
 
 
-def by_label(records: Sequence[Record]) -> dict[str, list[Record]]:
+def by_label(records: Sequence[Told]) -> dict[str, list[Told]]:
     """Records of each defence, in order of first appearance."""
     varied = _varied(records)
-    found: dict[str, list[Record]] = {}
+    found: dict[str, list[Told]] = {}
     for record in records:
         family = _family(record.defence)
         fields = [(path[-1], reduce(_field, path, record.defence)) for path in varied[family]]
@@ -213,7 +224,7 @@ def by_label(records: Sequence[Record]) -> dict[str, list[Record]]:
     return found
 
 
-def _varied(records: Sequence[Record]) -> dict[str, list[tuple[str, ...]]]:
+def _varied(records: Sequence[Described]) -> dict[str, list[tuple[str, ...]]]:
     """For each family the fields that its members differ in, each as the way to it."""
     families: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
