@@ -38,10 +38,10 @@ higher is more useful."""
 
 _NONE = """\
 **Nobody has run this.** It takes a key of a resource of one's own, for which Microsoft has approved
-the identification of people, and it sends photographs of real people to Microsoft; where this
-project is built there is neither key nor network. What is tested is the program: against a server
-on this machine that answers as the service's documentation says. Whether the service finds a face
-in crops of 64 pixels that were enlarged, which the first row would tell, is not known.
+the identification of people, and it sends photographs of real people to Microsoft. What is tested
+is the program: against a server on the same machine that answers as the service's documentation
+says. Whether the service finds a face in crops of 64 pixels that were enlarged, which the first row
+would tell, is not known.
 
     export FACECRAFTER_AZURE_KEY=...
     facecrafter azure --root LFW --endpoint https://NAME.cognitiveservices.azure.com \\
