@@ -6,6 +6,7 @@ from pathlib import Path
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.plain import Plain
+from facecrafter.paper import threats
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.flags import not_validated, of_attacks, of_defences
 from facecrafter.paper.measure import measure
@@ -70,3 +71,35 @@ def test_answers_alone_are_no_attack_that_fails() -> None:
     assert not_validated(found, [name]) == []
     (told,) = of_attacks(found, [name], ["Noise"])
     assert "nothing but the cloud's answers" in told
+
+
+def test_a_search_that_twice_the_steps_still_help_has_not_converged() -> None:
+    names = [threat.name for threat in (threats.THREATS[0], threats.THREATS[2])]
+    long = [f"{name}, twice the steps" for name in names]
+    found = [
+        *(point("Plain", name, 0.9) for name in (*names, *long)),
+        *(point("Noise", name, 0.5) for name in names),
+        point("Noise", long[0], 0.55),
+        point("Noise", long[1], 0.51),
+        point("Blend", names[0], 0.2),
+    ]
+    (told,) = of_attacks(found, [*names, *long], ["Plain", "Noise", "Blend"])
+    more, settled = told.split(". ")
+    assert more.startswith("**Not converged**, as twice the steps")
+    assert more.endswith("white-box against Noise (+5.0 points)")
+    assert "hybrid against Noise (+1.0 points)" in settled
+    assert "white-box against Plain (+0.0 points)" in settled
+    assert "Blend" not in told  # its control was not measured
+
+
+def test_a_control_is_the_same_search_with_twice_the_steps() -> None:
+    basic = {threat.name: threat for threat in threats.THREATS}
+    assert len(threats.CONTROLS) == 2
+    for control in threats.CONTROLS:
+        one = basic[control.name.removesuffix(threats.TWICE)]
+        assert control.sees == one.sees
+        for part in ("search", "heat"):
+            before, after = (getattr(threat.attack, part) for threat in (one, control))
+            assert after == replace(before, steps=2 * before.steps)
+        same = {part: getattr(one.attack, part) for part in ("search", "heat")}
+        assert replace(control.attack, **same) == one.attack

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facecrafter.attacks.answered import Answered
+from facecrafter.paper.convergence import Gain, gained, sentences
 from facecrafter.paper.figures import UNDEFENDED
 from facecrafter.paper.points import Point, by_label
 from facecrafter.paper.store import Record
-from facecrafter.paper.threats import ADAPTIVE
+from facecrafter.paper.threats import ADAPTIVE, THREATS, TWICE
 
 VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count as one; ours
 
@@ -46,7 +47,20 @@ def of_attacks(found: Sequence[Point], threats: Sequence[str], labels: Sequence[
             f"{'; '.join(stronger)}: the white-box search is not the strongest attack that its "
             "knowledge allows."
         )
-    return told
+    settled = sentences("steps", _gains(found, labels))
+    return [*told, settled] if settled else told
+
+
+def _gains(found: Sequence[Point], labels: Sequence[str]) -> dict[str, Gain | None]:
+    """What twice the steps add to each search against each defence, where both were measured."""
+    gains: dict[str, Gain | None] = {}
+    for label in labels:
+        mine = {p.threat: p["eval_acc"].mean for p in found if p.label == label}
+        for name in (threat.name for threat in THREATS):
+            if name in mine and name + TWICE in mine:
+                gain = gained(mine[name], mine[name + TWICE])
+                gains[f"{name} against {label}"] = gain, f"{gain:+.1f} points"
+    return gains
 
 
 def _why(tried: bool) -> str:

@@ -24,14 +24,14 @@ from facecrafter.paper.points import (
     records_of,
 )
 from facecrafter.paper.store import Record, Store
-from facecrafter.paper.threats import ADAPTIVE, OTHER, THREATS, Threat
+from facecrafter.paper.threats import ADAPTIVE, CONTROLS, OTHER, THREATS, Threat
 
 FAMILIES = {  # and what their column says beside the setting
     "Crafter": "knows no question",
     "Crafter, TaskUtility": "knows some of the questions",
     "StandIn": "knows them too, and sends an average face's feature",
 }
-TRIED = (*THREATS, *ADAPTIVE, *OTHER)  # attacks on one release of a photograph
+TRIED = (*THREATS, *CONTROLS, *ADAPTIVE, *OTHER)  # attacks on one release of a photograph
 DROP = 0.05  # of mean AUC that the headline allows; ours
 MARKS = re.compile(r"(<!-- results[^>]*-->\n)(.*?)(<!-- /results -->)", re.DOTALL)  # of a README
 
@@ -130,7 +130,7 @@ def _recognised(both: Sequence[Mapping[str, Point]]) -> list[list[str]]:
     answers = [threat for threat in ADAPTIVE if isinstance(threat.attack, Answered)]
     kinds = {
         "strongest basic attack": THREATS,
-        "strongest other search": OTHER,
+        "strongest other search": (*CONTROLS, *OTHER),
         "strongest attack that learns (A1)": ADAPTIVE,
         "one that learns from the cloud's answers alone": answers,
     }

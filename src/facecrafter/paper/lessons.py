@@ -10,6 +10,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from facecrafter.paper.convergence import Gain, gained, sentences
 from facecrafter.paper.figures import EVAL_ACC, MARKS, bars, csv_of, svg
 from facecrafter.paper.files import write_whole
 from facecrafter.paper.markdown import markdown, percent
@@ -17,7 +18,6 @@ from facecrafter.paper.points import Point, Spread
 from facecrafter.paper.threats import ADAPTIVE, LEARNING, Threat, epochs_of, pairs_of
 
 FULL = tuple(threat for threat in LEARNING if threat in ADAPTIVE)  # one of each decoder
-HELPS = 2  # points that twice the lesson must add to help; ours
 
 
 @dataclass(frozen=True)
@@ -82,27 +82,16 @@ def convergence(found: Sequence[Point], labels: Sequence[str], axis: Axis) -> st
         for label in labels
         if (curve := line(found, label, full, axis))
     }
-    told = {name: f"{name} ({gain[1]})" for name, gain in gains.items() if gain}
-    helped = [told[name] for name, gain in gains.items() if gain and gain[0] > HELPS]
-    settled = [told[name] for name, gain in gains.items() if gain and not gain[0] > HELPS]
-    unknown = [name for name, gain in gains.items() if gain is None]
-    texts = (
-        f"**Not converged**, as twice the {axis.name} still add more than {HELPS} points, so the "
-        "figure is a lower bound on what the attacker can do",
-        f"Converged, as twice the {axis.name} add no more than {HELPS} points",
-        f"Not known, as half of the most {axis.name} was not measured",
-    )
-    kinds = zip(texts, (helped, settled, unknown), strict=True)
-    return " ".join(f"{text}: {'; '.join(names)}." for text, names in kinds if names)
+    return sentences(axis.name, gains)
 
 
-def _gain(curve: Mapping[int, Spread]) -> tuple[float, str] | None:
+def _gain(curve: Mapping[int, Spread]) -> Gain | None:
     """Points, as they are printed, that the longest lesson adds to one of half its length."""
     most = max(curve)
     half = most // 2
     if half not in curve:
         return None
-    gain = round(100 * (curve[most].mean - curve[half].mean), 1)
+    gain = gained(curve[half].mean, curve[most].mean)
     return gain, f"{gain:+.1f} points from {half:,} to {most:,}"
 
 

@@ -54,6 +54,26 @@ def threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat,
     )
 
 
+TWICE = ", twice the steps"  # ends the name of a control
+
+
+def controls(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
+    """The basic searches with twice the steps: what gains by them had not converged."""
+    white, _, hybrid = threats(restarts, decoders)
+    return tuple(
+        replace(one, name=one.name + TWICE, attack=_longer(one)) for one in (white, hybrid)
+    )
+
+
+def _longer(threat: Threat) -> AbstractAttack:
+    attack = threat.attack
+    assert isinstance(attack, LatentSearch | PixelSearch)
+    assert isinstance(attack.search, Descent)
+    assert isinstance(attack.heat, Descent)
+    search, heat = (replace(one, steps=2 * one.steps) for one in (attack.search, attack.heat))
+    return replace(attack, search=search, heat=heat)
+
+
 def adaptive(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
     """A1: the paper's, white-box and black-box (Figs. 11 and 12), and stronger ones of ours.
 
@@ -176,11 +196,12 @@ def _for_longer(full: Threat) -> Iterator[Threat]:
 
 def all_threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> dict[str, Threat]:
     """Every threat of this module by its name."""
-    kinds = (threats, adaptive, asking, elsewhere, learning, other)
+    kinds = (threats, controls, adaptive, asking, elsewhere, learning, other)
     return {one.name: one for kind in kinds for one in kind(restarts, decoders)}
 
 
 THREATS = threats()
+CONTROLS = controls()
 ADAPTIVE = adaptive()
 LEARNING = learning()
 OTHER = other()
