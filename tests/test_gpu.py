@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from facecrafter.attacks.answered import Answered
 from facecrafter.attacks.averaged import Averaged
 from facecrafter.attacks.base import AbstractAttack, AttackerView
+from facecrafter.attacks.consensus import Consensus
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.deep_image_prior import DeepImagePrior
 from facecrafter.attacks.identified import Identified
@@ -55,6 +56,7 @@ MORE: tuple[AbstractAttack, ...] = (
     Identified(training=TRAINING, faces=16, rounds=2, width=8, people=PEOPLE),
     Answered(ONE, replace(DEEP, width=16), 16, 2),
     Purified(ONE, TRAINING, 16, 2, 8),
+    Consensus((DEEP, Purified(ONE, TRAINING, 16, 2, 8)), people=PEOPLE, faces=16, rounds=2),
     Averaged(ONE),
     NullSpace(PixelSearch(ONE, SHORT, restarts=1), search=SHORT),
     Rmle(search=SHORT),

@@ -8,6 +8,7 @@ import torch
 
 from facecrafter.attacks.answered import Answered
 from facecrafter.attacks.base import AttackerView
+from facecrafter.attacks.consensus import Consensus
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.identified import Identified
 from facecrafter.attacks.latent_search import LatentSearch
@@ -138,7 +139,7 @@ def test_a_prior_of_his_own_counts_for_who_has_it(scene: Scene, store: Store) ->
 
 
 def test_the_adaptive_attacks_are_the_basic_ones_after_learning() -> None:
-    white, black, deep, answered, *purified, told = ADAPTIVE
+    white, black, deep, answered, *purified, told, agreed = ADAPTIVE
     assert (white.itself, white.sees) == (THREATS[0].attack, THREATS[0].sees)
     assert isinstance(black.itself, ShadowDecoder)  # it is given the mean of all decoders
     assert (black.itself.restarts, black.sees) == (1, THREATS[1].sees)
@@ -156,5 +157,8 @@ def test_the_adaptive_attacks_are_the_basic_ones_after_learning() -> None:
         deep.attack.training,
         deep.attack.perceptual,
     )
+    assert isinstance(agreed.attack, Consensus)
+    others = [black, deep, told, *purified]
+    assert set(agreed.attack.members) == {one.attack for one in others}
     pairs = {(one.attack.faces, one.attack.rounds) for one in ADAPTIVE}  # type: ignore
     assert len(pairs) == 1  # what is intercepted serves all of them

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from typing import cast
 
 from facecrafter.attacks.adaptive import AbstractAdaptive
 from facecrafter.defences.base import AbstractDefence
@@ -133,7 +134,10 @@ def _code_in(*names: str) -> str:
 
 def modules(recipe: object) -> Iterator[str]:
     """Where the recipe's class is, and the classes of the recipes in it."""
-    if is_dataclass(recipe):
+    if isinstance(recipe, tuple):
+        for part in cast("tuple[object, ...]", recipe):
+            yield from modules(part)
+    elif is_dataclass(recipe):
         yield type(recipe).__module__
         for part in fields(recipe):
             yield from modules(getattr(recipe, part.name))

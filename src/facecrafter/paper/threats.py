@@ -7,6 +7,7 @@ from facecrafter.attacks.adaptive import AbstractAdaptive
 from facecrafter.attacks.answered import Answered
 from facecrafter.attacks.averaged import Averaged
 from facecrafter.attacks.base import AbstractAttack
+from facecrafter.attacks.consensus import Consensus
 from facecrafter.attacks.continued import Continued
 from facecrafter.attacks.deep_image_prior import DeepImagePrior
 from facecrafter.attacks.identified import Identified
@@ -86,17 +87,21 @@ def adaptive(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat
     training = Continuation(epochs=20, bfloat16=True)  # ours
     prior = replace(training, optimiser="RMSProp")  # paper, App. G
     deep = Retrained(training=training, perceptual=0.1)  # ours
-    purified = [
-        replace(one, name=f"purified {one.name} A1", attack=Purified(one.attack, training))
-        for one in basic
-    ]
+    cleaned = [Purified(one.attack, training) for one in basic]
+    goes_on = Continued(decoder, "decoders", training)
+    told = Identified(training=training, perceptual=0.1)
+    agreed = Consensus((goes_on, deep, told, *cleaned), people=told.people)
     return (
         Threat("white-box A1", Continued(white.attack, "prior", prior, bfloat16=True)),
-        Threat("black-box A1", Continued(decoder, "decoders", training), "black-box"),
+        Threat("black-box A1", goes_on, "black-box"),
         Threat("deep decoder A1", deep),
         Threat("answers alone A1", Answered(reader=replace(deep, width=256))),
-        *purified,
-        Threat("identity decoder A1", Identified(training=training, perceptual=0.1)),
+        *(
+            Threat(f"purified {one.name} A1", attack, one.sees)
+            for one, attack in zip(basic, cleaned, strict=True)
+        ),
+        Threat("identity decoder A1", told),
+        Threat("consensus A1", agreed),
     )
 
 
