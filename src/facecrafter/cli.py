@@ -1,5 +1,5 @@
 """The command line: `facecrafter demo | train | protect | attack | evaluate | expose | develop |
-augment | azure | report | verify`.
+augment | locate | azure | report | reproduce | verify`.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 3 nothing was protected, or
 `verify` does not say hidden; 130 stopped by Ctrl-C.
@@ -20,8 +20,10 @@ from facecrafter.commands.demo import Demo
 from facecrafter.commands.development import Develop
 from facecrafter.commands.evaluate import Evaluate
 from facecrafter.commands.exposure import Expose
+from facecrafter.commands.locate import Locate
 from facecrafter.commands.pages import Report
 from facecrafter.commands.protect import Protect
+from facecrafter.commands.reproduce import Reproduce
 from facecrafter.commands.train import Train
 from facecrafter.commands.verify import Verify
 from facecrafter.errors import FacecrafterError, NotProtected
@@ -45,7 +47,9 @@ Command = (
     | Annotated[Develop, tyro.conf.subcommand("develop")]
     | Annotated[Augment, tyro.conf.subcommand("augment")]
     | Annotated[Azure, tyro.conf.subcommand("azure")]
+    | Annotated[Locate, tyro.conf.subcommand("locate")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
 )
 _STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes)
