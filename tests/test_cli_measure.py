@@ -254,7 +254,8 @@ def test_each_table_has_its_attackers_and_a_page() -> None:
     learning = ["white-box A1", "black-box A1", "deep decoder A1", "answers alone A1"]
     behind = [f"purified {name} A1" for name in names]
     assert [t.name for t in listed("grid").threats] == names
-    assert [t.name for t in listed("adaptive").threats] == [*names, *learning, *behind]
+    told = ["identity decoder A1", "consensus A1"]
+    assert [t.name for t in listed("adaptive").threats] == [*names, *learning, *behind, *told]
     assert [t.name for t in listed("averaging").threats][2:4] == ["white-box A3", "black-box A3"]
     for name, table in evaluate.TABLES.items():
         page = {"grid": "results"}.get(name, name)
