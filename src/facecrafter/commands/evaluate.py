@@ -18,6 +18,7 @@ from facecrafter.paper.scenes import lfw64, lfw64_batch
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tables.averaging import LFW64_AVERAGING
+from facecrafter.paper.tables.crafter_z import LFW64_CRAFTER_Z
 from facecrafter.paper.tables.curve import LFW64_CURVE
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.priors import LFW64_PRIORS
@@ -27,7 +28,15 @@ from facecrafter.paper.tables.stand_ins import LFW64_STAND_INS
 from facecrafter.paper.threats import all_threats
 
 TableName = Literal[
-    "grid", "published", "adaptive", "averaging", "curve", "stand-ins", "searches", "priors"
+    "grid",
+    "published",
+    "adaptive",
+    "averaging",
+    "curve",
+    "stand-ins",
+    "searches",
+    "priors",
+    "crafter-z",
 ]
 TABLES: dict[TableName, Table] = {
     "grid": LFW64,
@@ -38,6 +47,7 @@ TABLES: dict[TableName, Table] = {
     "stand-ins": LFW64_STAND_INS,
     "searches": LFW64_SEARCHES,
     "priors": LFW64_PRIORS,
+    "crafter-z": LFW64_CRAFTER_Z,
 }
 
 
@@ -61,7 +71,8 @@ class Evaluate(AbstractCommand):
     # what some of the defences release (A1), up to two hours of a core and 0.7 GB in --work for
     # each; --spot-check takes over nothing of that. averaging: attackers who ask again (A3).
     # curve: A1 over pairs and epochs. stand-ins: how little a release may say. searches: attacks
-    # that need no lesson and that the paper does not have. priors: other generators (A2)
+    # that need no lesson and that the paper does not have. priors: other generators (A2).
+    # crafter-z: its beta against its rate (Table XIV), ten minutes of a core for each setting
     table: TableName = "grid"
     # for --table priors: folder that holds the --out of a `train prior` for each generator, by name
     priors: Path | None = None
