@@ -14,6 +14,7 @@ from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tiny import tiny
+from made_records import record
 
 RESULTS = """\
 # All <of> it
@@ -24,7 +25,7 @@ RESULTS = """\
 
 ![Trade-off](figures/results.svg)
 
-More in [adaptive](adaptive.md), [trials](trials.md) and [the paper](https://example.org/paper).
+More [further down](#below), in [adaptive](adaptive.md), [trials](trials.md) and [the paper](https://example.org/paper).
 
 <script>alert(1)</script>
 
@@ -49,7 +50,8 @@ def test_one_page_has_all_and_needs_nothing_else(run: Run, docs: Path) -> None:
     assert code == 0
     assert facts["pages"] == ["results", "adaptive"]
     assert "<h2>All &lt;of&gt; it</h2>" in html
-    assert "<h3>Below</h3>" in html
+    assert '<h3 id="results-below">Below</h3>' in html
+    assert '<a href="#results-below">further down</a>' in html
     assert "<td>95 %</td>" in html
     assert 'src="data:image/svg+xml;base64,' in html
     assert '<a href="#adaptive">adaptive</a>' in html
@@ -88,18 +90,37 @@ def test_pictures_of_what_attackers_made(
     table = replace(LFW64_ADAPTIVE, threats=LFW64_ADAPTIVE.threats[1:2])
     monkeypatch.setattr(pages, "lfw64", scene)
     monkeypatch.setattr(pages, "LFW64_ADAPTIVE", table)
-    record = measure(table.cells()[0], scene(), Store(Path("results"), Path("work")))
+    found = measure(table.cells()[0], scene(), Store(Path("results"), Path("work")))
     words = ("report", "--docs", docs, "--root", "LFW", "--work", "work", "--faces", "3")
     code, out, err = run(*words, "--json")
     assert code == 0, err
-    assert json.loads(out)["rows"] == 2
+    assert json.loads(out)["grids"] == ["black-box"]
     html = Path("report.html").read_text()
-    share = 100 * record.outcome["eval_acc"]
-    assert f"<td>Plain, black-box: {share:.0f} %</td>" in html
+    share = 100 * found.outcome["eval_acc"]
+    assert "<h3>black-box</h3>" in html
+    assert html.index("<td>photographs</td>") < html.index(f"<td>Plain: {share:.0f} %</td>")
     assert html.count("data:image/png") == 2
     assert "3 test photographs" in html
-    made = Strip(record, scene().private_test.images(shown(scene(), 3)))
-    assert next(iter(pages._labelled([made]))).picture in html  # the photographs themselves
+    made = Strip(found, scene().private_test.images(shown(scene(), 3)))
+    ((row,),) = pages._by_attack([made]).values()
+    assert row.picture in html  # the photographs themselves
+    assert Path(docs / "reproduction.md").exists()
+    assert '<section id="reproduction">' in html
+
+
+def test_pictures_are_a_grid_for_each_attack() -> None:
+    faces = tiny().private_test.images([0, 1])
+    strips = [
+        Strip(record(name, strength, threat, 0), faces)
+        for name, strength in (("Plain", None), ("Noise", 1.0))
+        for threat in ("white-box", "hybrid")
+    ]
+    grids = pages._by_attack(strips)
+    labels = {attack: [row.label for row in rows] for attack, rows in grids.items()}
+    assert labels == {
+        "white-box": ["Plain: 70 %", "Noise: 40 %"],
+        "hybrid": ["Plain: 80 %", "Noise: 30 %"],
+    }
 
 
 def test_more_faces_than_there_are_are_refused(

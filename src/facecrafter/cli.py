@@ -1,5 +1,5 @@
 """The command line: `facecrafter demo | train | protect | attack | evaluate | expose | develop |
-augment | report | verify`.
+augment | report | reproduce | verify`.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 3 nothing was protected, or
 `verify` does not say hidden; 130 stopped by Ctrl-C.
@@ -21,6 +21,7 @@ from facecrafter.commands.evaluate import Evaluate
 from facecrafter.commands.exposure import Expose
 from facecrafter.commands.pages import Report
 from facecrafter.commands.protect import Protect
+from facecrafter.commands.reproduce import Reproduce
 from facecrafter.commands.train import Train
 from facecrafter.commands.verify import Verify
 from facecrafter.errors import FacecrafterError, NotProtected
@@ -44,6 +45,7 @@ Command = (
     | Annotated[Develop, tyro.conf.subcommand("develop")]
     | Annotated[Augment, tyro.conf.subcommand("augment")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
 )
 _STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes)

@@ -13,6 +13,7 @@ from facecrafter.paper.keeping import digest, work_of
 from facecrafter.paper.measure import deploy, invert, measure
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Store
+from facecrafter.paper.tiny import PEOPLE
 from facecrafter.paper.work import Work
 
 
@@ -21,6 +22,8 @@ def test_shown_are_the_same_faces_each_time(scene: Scene) -> None:
     assert rows.tolist() == album.shown(scene, 3).tolist()
     assert rows.tolist() == album.shown(scene, 5)[:3].tolist()
     assert len(set(album.shown(scene, len(scene.private_test)).tolist())) == len(scene.private_test)
+    people = scene.private_test.identities[rows]
+    assert len(set(people.tolist())) == PEOPLE  # of each one, before any is shown again
     for count in (0, len(scene.private_test) + 1):
         with pytest.raises(SettingError, match=f"{count} faces"):
             album.shown(scene, count)

@@ -1,7 +1,7 @@
-"""`facecrafter report`: all pages of results as one, to read and to hand on."""
+"""`facecrafter report`: the index of the paper's figures, and all pages of results as one."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +16,23 @@ from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
 from facecrafter.commands.rendering import data_uri, render
 from facecrafter.errors import ResultError
 from facecrafter.paper.album import Strip, shown, strips
+from facecrafter.paper.kept import Kept
 from facecrafter.paper.points import by_label
+from facecrafter.paper.reproduction_page import write_page
 from facecrafter.paper.scenes import lfw64
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.pictures import sheet
 from facecrafter.types import Images
 
-PAGES = (*(table.page for table in TABLES.values()), "exposure", "development", "augmentation")
+PAGES = (
+    "reproduction",
+    *(table.page for table in TABLES.values()),
+    "exposure",
+    "development",
+    "augmentation",
+    "performance",
+)
 
 
 @dataclass(frozen=True)
@@ -43,13 +52,23 @@ class Shown:
     picture: str  # data URI
 
 
+@dataclass(frozen=True)
+class Grid:
+    """What one attack makes of each defence: a column for each person (Figures 2, 27, 28)."""
+
+    attack: str
+    rows: Sequence[Shown]  # the photographs first
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report(AbstractCommand):
     """Put all measured pages on one HTML page with its figures, which needs no network.
 
-    Reads what `evaluate`, `expose`, `develop` and `augment` wrote. With --root it also shows some
-    test photographs and what attackers made of them, as far as --work still holds the faces; such a
-    report shows people, so mind whom you give it to. Nothing is measured anew.
+    Reads what `evaluate`, `expose`, `develop` and `augment` wrote. First it writes an index of the
+    paper's tables and figures, measured beside reported, and its Figures 6 to 15 from --results to
+    --docs (reproduction.md). With --root it also shows some test photographs and what each attack
+    made of each defence, as in the paper's Figures 2 and 27, as far as --work still holds the
+    faces; such a report shows people, so mind whom you give it to. Nothing is measured anew.
 
     Example: facecrafter report --out report.html
     """
@@ -64,6 +83,7 @@ class Report(AbstractCommand):
     cache: Path = Path("runs/crops")  # folder for decoded crops, to be read once
 
     def run(self) -> Outcome:
+        write_page(Kept(self.results, self.docs))
         found = [self.docs / f"{name}.md" for name in PAGES if (self.docs / f"{name}.md").is_file()]
         if not found:
             raise ResultError(
@@ -76,13 +96,13 @@ class Report(AbstractCommand):
         album = self._album()
         html = render("pages.html", pages=pages, album=album, faces=self.faces)
         write(self.out, html.encode())
-        pictures = f", {len(album)} rows of pictures" if album else ""
+        pictures = f", {len(album)} grids of pictures" if album else ""
         return Outcome(
             f"{len(pages)} pages{pictures}: {self.out}",
-            {"out": str(self.out), "pages": names, "rows": len(album)},
+            {"out": str(self.out), "pages": names, "grids": [grid.attack for grid in album]},
         )
 
-    def _album(self) -> list[Shown]:
+    def _album(self) -> list[Grid]:
         if self.root is None:
             return []
         device, bundle = str(self.common.torch_device()), in_project(self.bundle)
@@ -90,7 +110,7 @@ class Report(AbstractCommand):
         rows = shown(scene, self.faces)
         found = list(strips(LFW64_ADAPTIVE, scene, Store(self.results, self.work), rows))
         original = Shown("photographs", _row(scene.private_test.images(rows)))
-        return [original, *_labelled(found)]
+        return [Grid(attack, [original, *some]) for attack, some in _by_attack(found).items()]
 
 
 def page(path: Path, names: Sequence[str]) -> Page:
@@ -106,10 +126,12 @@ def page(path: Path, names: Sequence[str]) -> Page:
     tokens = reader.parse(text)
     title = tokens[1].content if tokens and tokens[0].tag == "h1" else path.stem
     body = tokens[3:] if tokens and tokens[0].tag == "h1" else tokens
-    for token in body:
+    for number, token in enumerate(body):
+        if token.type == "heading_open":
+            token.attrs["id"] = f"{path.stem}-{_slug(body[number + 1].content)}"
         _lower(token)
         if token.children:
-            token.children = list(_within(token.children, path.parent, names))
+            token.children = list(_within(token.children, path, names))
     return Page(path.stem, title, reader.renderer.render(body, reader.options, {}))
 
 
@@ -120,14 +142,19 @@ def _lower(token: Token) -> None:
         token.tag = f"h{int(level[1]) + 1}"
 
 
-def _within(tokens: Sequence[Token], folder: Path, names: Sequence[str]) -> Iterator[Token]:
+def _slug(heading: str) -> str:
+    """What a link within a document calls a heading."""
+    return re.sub(r"[^a-z0-9-]", "", heading.lower().replace(" ", "-"))
+
+
+def _within(tokens: Sequence[Token], path: Path, names: Sequence[str]) -> Iterator[Token]:
     """Figures stand within, links lead to other parts of the report; others are text alone."""
     kept = True
     for token in tokens:
         if token.type == "image":
-            _embed(token, folder)
+            _embed(token, path.parent)
         elif token.type == "link_open":
-            kept = _lead(token, names)
+            kept = _lead(token, path.stem, names)
         if kept or token.type not in ("link_open", "link_close"):
             yield token
 
@@ -143,22 +170,26 @@ def _embed(token: Token, folder: Path) -> None:
         ) from error
 
 
-def _lead(token: Token, names: Sequence[str]) -> bool:
-    """Whether a link leads to something that the reader of the report has."""
+def _lead(token: Token, own: str, names: Sequence[str]) -> bool:
+    """Whether a link leads to something that the reader of the report has; `own`: its page."""
     target = str(token.attrs["href"])
     name = target.removesuffix(".md")
     if name in names:
         token.attrs["href"] = f"#{name}"
-    return name in names or target.startswith("https://")
+    elif target.startswith("#"):
+        token.attrs["href"] = f"#{own}-{target[1:]}"
+    return name in names or target.startswith(("#", "https://"))
 
 
-def _labelled(found: Sequence[Strip]) -> Iterator[Shown]:
-    """Rows named as the tables name their cells, with the share that is recognised."""
+def _by_attack(found: Sequence[Strip]) -> Mapping[str, list[Shown]]:
+    """Rows named as the tables name their defences, with the share that is recognised."""
     labels = {id(r): label for label, rs in by_label([s.record for s in found]).items() for r in rs}
+    grids: dict[str, list[Shown]] = {}
     for strip in found:
         share = 100 * strip.record.outcome["eval_acc"]
-        told = f"{labels[id(strip.record)]}, {strip.record.threat['name']}: {share:.0f} %"
-        yield Shown(told, _row(strip.faces))
+        told = f"{labels[id(strip.record)]}: {share:.0f} %"
+        grids.setdefault(strip.record.threat["name"], []).append(Shown(told, _row(strip.faces)))
+    return grids
 
 
 def _row(faces: Images) -> str:

@@ -1,4 +1,4 @@
-"""What attackers made of some test photographs, to look at (as in the paper's Figures 2 and 27).
+"""What attackers made of some test photographs, to look at (as in the paper's Figures 2, 27, 28).
 
 Nothing is computed anew: the faces are read from the work that `measure` left on the disk, so there
 are pictures of the cells that were measured there.
@@ -31,11 +31,15 @@ class Strip:
 def shown(scene: Scene, count: int) -> NDArray[np.int64]:
     """Rows of the test photographs to show: the same `count` for every table, chosen by chance.
 
-    Raises `SettingError` where there are not so many.
+    Of each person one, as long as there are so many people. Raises `SettingError` where there are
+    not so many photographs.
     """
     if not 1 <= count <= len(scene.private_test):
         raise SettingError(f"{count} faces: show 1 to {len(scene.private_test)} of them.")
-    return permutation(len(scene.private_test), stream(0, "album", scene.name))[:count].numpy()
+    order = permutation(len(scene.private_test), stream(0, "album", scene.name)).numpy()
+    _, first = np.unique(scene.private_test.identities[order], return_index=True)
+    others = np.setdiff1d(np.arange(len(order)), first)
+    return order[np.concatenate([np.sort(first), others])][:count]
 
 
 def strips(table: Table, scene: Scene, store: Store, rows: NDArray[np.int64]) -> Iterator[Strip]:

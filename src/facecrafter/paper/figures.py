@@ -29,7 +29,7 @@ def tradeoff(found: Sequence[Point], path: Path, title: str) -> tuple[Path, Path
     figure = Figure(figsize=(4 * len(drawn), 3.6), layout="constrained")
     plots: list[Axes] = list(figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0])
     for plot, threat in zip(plots, drawn, strict=True):
-        _panel(plot, found, threat)
+        panel(plot, found, threat)
     plots[0].set_ylabel(EVAL_ACC)
     plots[0].legend(fontsize="small")
     figure.suptitle(title)
@@ -66,22 +66,24 @@ def csv_of(
     return text.getvalue()
 
 
-def _panel(plot: Axes, found: Sequence[Point], threat: str) -> None:
+def panel(plot: Axes, found: Sequence[Point], threat: str, measure: str = "eval_acc") -> None:
+    """One threat: a measure against the mean AUC, and the paper's black square."""
     families = sorted({p.family for p in found if p.threat != ANY} - {UNDEFENDED})
     plain = curve(found, UNDEFENDED, threat)
     for mark, family in zip(MARKS[1:] * len(families), families, strict=False):
-        _curve(plot, curve(found, family, threat), family, mark)
+        _curve(plot, curve(found, family, threat), family, mark, measure)
     if plain:
-        _curve(plot, plain, UNDEFENDED, MARKS[0])
-        ideal = plain[-1]["auc"].mean  # the paper's black square
+        _curve(plot, plain, UNDEFENDED, MARKS[0], measure)
+        ideal = plain[-1]["auc"].mean
         plot.plot([ideal], [0], "ks", markersize=8, label="ideal", clip_on=False)
     plot.set(title=threat, xlabel="mean AUC (higher is more useful)", ylim=(0, 1))
     plot.grid(alpha=0.3)
 
 
-def _curve(plot: Axes, line: Sequence[Point], family: str, mark: str) -> None:
-    x, y = ([point[name].mean for point in line] for name in MEASURES)
-    xerr, yerr = (bars([point[name] for point in line]) for name in MEASURES)
+def _curve(plot: Axes, line: Sequence[Point], family: str, mark: str, measure: str) -> None:
+    both = ("auc", measure)
+    x, y = ([point[name].mean for point in line] for name in both)
+    xerr, yerr = (bars([point[name] for point in line]) for name in both)
     plot.errorbar(x, y, xerr=xerr, yerr=yerr, fmt=f"{mark}-", label=family, capsize=2)
 
 

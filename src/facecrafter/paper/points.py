@@ -86,12 +86,17 @@ def points(records: Sequence[Record]) -> list[Point]:
 
 
 def records_of(table: Table, store: Store) -> list[Record]:
+    """What a store holds of a table. Raises `ResultError`."""
+    return among(table, store.all())
+
+
+def among(table: Table, records: Iterable[Record]) -> list[Record]:
     """Tables may share a scene, and a defence that left the table has no place on its page."""
     defences = [describe.of_defence(defence) for defence in table.defences]
     threats = {threat.name for threat in table.threats}
     return [
         record
-        for record in store.all()
+        for record in records
         if record.scene == table.scene
         and record.seed in table.seeds
         and record.defence in defences

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facecrafter.errors import ResultError
-from facecrafter.paper import circumstances, describe, flags, learning, lessons, score, verified
+from facecrafter.paper import (
+    circumstances,
+    coefficients,
+    describe,
+    flags,
+    learning,
+    lessons,
+    score,
+    verified,
+)
 from facecrafter.paper.cells import Table
 from facecrafter.paper.figures import UNDEFENDED, tradeoff
 from facecrafter.paper.files import write_whole
@@ -52,6 +61,7 @@ def write_report(table: Table, store: Store, docs: Path) -> Path:
     tradeoff(found, picture, table.title)
     drawn = picture.with_name(f"{table.page}-lessons.svg")
     lessons.draw(found, _labels(found), drawn, table.title)
+    coefficients.draw(records, picture.with_name(f"{table.page}-rates.svg"), table.title)
     page = docs / f"{table.page}.md"
     short = in_short(table, store) if table.headline else []
     write_whole(page, render(table, records, f"figures/{picture.name}", short).encode())
@@ -76,6 +86,7 @@ def render(table: Table, records: Sequence[Record], picture: str, short: Sequenc
         *flags.of_defences(records),
         *learning.section(found, _labels(found)),
         *lessons.section(found, _labels(found), f"{picture[:-4]}-lessons"),
+        *coefficients.section(records, f"{picture[:-4]}-rates"),
         *_questions(table, records),
         *score.section(found, _labels(found)),
         *verified.section(found, _labels(found)),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facecrafter.attacks.base import AttackerView
 from facecrafter.attacks.other_prior import ManyPriors
 from facecrafter.bundle import Bundle, load
-from facecrafter.data.faces import Faces
+from facecrafter.data.faces import Faces, Splits
 from facecrafter.data.lfw import lfw
 from facecrafter.defences.base import Offline
 from facecrafter.errors import DataError, SettingError
@@ -184,11 +184,25 @@ def lfw64(
     The attacker's decoders are the bundle's own and those of `shadows`. Raises `DataError`,
     `BundleError`.
     """
-    splits = lfw(root, 64, cache)
+    return deployment("lfw64-deployment", lfw(root, 64, cache), bundle, shadows, device, priors)
+
+
+def deployment(
+    name: str,
+    splits: Splits,
+    bundle: Path,
+    shadows: Sequence[Path] = (),
+    device: str = "cpu",
+    priors: Path | None = None,
+) -> Scene:
+    """Faces of any data set in the deployment scenario; the other arguments as in `lfw64`.
+
+    Raises `DataError`, `BundleError`.
+    """
     loaded = load(bundle, device)
     more = [load(folder, device).need("decoder") for folder in shadows]
     return Scene(
-        "lfw64-deployment",
+        name,
         loaded,
         splits.private_test,
         judge_labels(splits.private_train, splits.private_test),
