@@ -1,5 +1,5 @@
 """The command line: `facecrafter demo | train | protect | attack | evaluate | expose | develop |
-augment | report | reproduce | verify`.
+augment | locate | report | reproduce | verify`.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 3 nothing was protected, or
 `verify` does not say hidden; 130 stopped by Ctrl-C.
@@ -19,6 +19,7 @@ from facecrafter.commands.demo import Demo
 from facecrafter.commands.development import Develop
 from facecrafter.commands.evaluate import Evaluate
 from facecrafter.commands.exposure import Expose
+from facecrafter.commands.locate import Locate
 from facecrafter.commands.pages import Report
 from facecrafter.commands.protect import Protect
 from facecrafter.commands.reproduce import Reproduce
@@ -44,6 +45,7 @@ Command = (
     | Annotated[Expose, tyro.conf.subcommand("expose")]
     | Annotated[Develop, tyro.conf.subcommand("develop")]
     | Annotated[Augment, tyro.conf.subcommand("augment")]
+    | Annotated[Locate, tyro.conf.subcommand("locate")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]

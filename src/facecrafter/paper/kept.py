@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from facecrafter.defences.base import AbstractDefence
-from facecrafter.paper import describe, development_results, exposure_results
+from facecrafter.paper import describe, development_results, exposure_results, responses
 from facecrafter.paper.cells import Table
 from facecrafter.paper.points import Spread, among
 from facecrafter.paper.store import Record, Store
@@ -33,6 +33,11 @@ class Kept:
     def development(self) -> list[Record]:
         """All that `facecrafter develop` measured. Raises `ResultError`."""
         return development_results.Results(self.results / "development").all()
+
+    @cached_property
+    def responses(self) -> list[Record]:
+        """All that `facecrafter locate` measured. Raises `ResultError`."""
+        return responses.Results(self.results / "responses").all()
 
     def of(self, table: Table) -> list[Record]:
         """Records of a table's cells."""

@@ -57,6 +57,21 @@ def grid(threat: str) -> Look:
     return look
 
 
+def located(kept: Kept) -> str:
+    """Figure 5: how far best responses are from the prior."""
+
+    def tell(defence: AbstractDefence) -> str:
+        names = ("original", "protected", "floor")
+        found = [spread(kept.responses, defence, redrawn.BASIC[0], name) for name in names]
+        before, after, floor = (one.mean if one else None for one in found)
+        if before is None or after is None or floor is None:
+            return ""
+        return f"{before:.1f} to {after:.1f}, of two samples of the prior {floor:.1f}"
+
+    told = _each(tell)
+    return f"distance of best responses from the prior: {told}" if told else ""
+
+
 def generators(kept: Kept) -> str:
     """Table IV: mean SSIM of the white-box attack, with the device's and a style-based prior."""
     own, *_, style = redrawn.OTHERS

@@ -1,8 +1,10 @@
-"""The paper's Figures 6 to 15 in its own form, from what was measured on LFW at 64 x 64 pixels.
+"""The paper's Figures 5 to 15 in its own form, from what was measured on LFW at 64 x 64 pixels.
 
 Nothing of the paper is drawn in but figures that it prints; none is read off a plot.
 """
 
+import csv
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from facecrafter.paper import lessons
+from facecrafter.paper import lessons, responses
 from facecrafter.paper.figures import MARKS, UNDEFENDED, csv_of, panel, svg
 from facecrafter.paper.files import write_whole
 from facecrafter.paper.kept import Kept
@@ -40,9 +42,7 @@ class Redrawn:
     number: int  # the paper's
     title: str
     told: str  # how to read it, and in what it is another one than the paper's
-    head: tuple[str, ...]  # what the CSV says each line is of
-    lines: Sequence[tuple[Sequence[object], Point]]
-    measures: Sequence[str]
+    rows: str  # CSV: the figures behind it
     picture: Figure
 
     @property
@@ -54,16 +54,45 @@ class Redrawn:
         """Draw it (SVG) and write the figures behind it (CSV). Raises `ResultError`."""
         self.picture.suptitle(f"Figure {self.number}, on LFW at 64 x 64: {self.title}")
         write_whole(folder / f"{self.name}.svg", svg(self.picture))
-        text = csv_of(self.head, self.lines, self.measures)
-        write_whole(folder / f"{self.name}.csv", text.encode())
+        write_whole(folder / f"{self.name}.csv", self.rows.encode())
 
 
 def redrawn(kept: Kept) -> Iterator[Redrawn]:
     """All that can be drawn of what was measured, by number."""
-    for make in (*map(_tradeoff, BASIC), _development, _pii, *map(_epochs, LEARNT), _heat, _priors):
+    early = (_responses, *map(_tradeoff, BASIC), _development, _pii)
+    for make in (*early, *map(_epochs, LEARNT), _heat, _priors):
         found = make(kept)
         if found is not None:
             yield found
+
+
+def _responses(kept: Kept) -> Redrawn | None:
+    """Figure 5: best responses of plain and of protected features, and the prior."""
+    labels = by_label([record for record in kept.responses if record.seed == 0])
+    if not labels:
+        return None
+    figure, plots = _row(len(labels))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["defence", "kind", "first", "second"])
+    colours = dict(zip(responses.KINDS, ("r", "b", "g"), strict=True))  # the paper's
+    for plot, (label, (record, *_)) in zip(plots, labels.items(), strict=True):
+        for kind, name in responses.KINDS.items():
+            at = record.outcome["places"][kind]
+            x, y = zip(*at, strict=True)
+            plot.scatter(x, y, s=9, c=colours[kind], alpha=0.6, label=name)
+            writer.writerows([label, name, *place] for place in at)
+        plot.set_title(label, fontsize="small")
+    plots[0].legend(fontsize="small")
+    return Redrawn(
+        5,
+        "where best responses lie",
+        "Latent vectors of one batch on the plane along which they differ most: z_org explains a "
+        "plain feature, z* a protected one, z_r is drawn from the prior. The distances in the "
+        "table above are of all dimensions.",
+        text.getvalue(),
+        figure,
+    )
 
 
 def _tradeoff(threat: str) -> Callable[[Kept], Redrawn | None]:
@@ -89,9 +118,7 @@ def _tradeoff(threat: str) -> Callable[[Kept], Redrawn | None]:
             "ideal. The dotted line is what the paper prints for LFW without a defence, at 128 x "
             "128 pixels and with another judge. FSIM is in the paper's Figures 19 to 21. Adv "
             "Learning and Disco are not built yet.",
-            ("defence", "threat"),
-            [((p.label, p.threat), p) for p in found],
-            ("auc", *SEEN),
+            _rows(found, ("auc", *SEEN)),
             figure,
         )
 
@@ -128,9 +155,7 @@ def _development(kept: Kept) -> Redrawn | None:
         "photographs, asked about public faces; the other axis is what attacks make of the "
         "same defences' releases of private test photographs. In the paper Enc is a general "
         "extractor, here it is that of the deployment scenario. TIPRDC is not built yet.",
-        ("defence", "threat", "auc_of_f"),
-        lines,
-        tuple(SEEN),
+        csv_of(("defence", "threat", "auc_of_f"), lines, tuple(SEEN)),
         figure,
     )
 
@@ -154,9 +179,7 @@ def _pii(kept: Kept) -> Redrawn | None:
         "epsilon-PII of Crafter",
         "A line for each beta, in the order of epsilon, the least above; darker is less private. "
         "Where epsilon tells what the three measures tell, each column gets darker downwards.",
-        ("defence", "threat"),
-        [((p.label, p.threat), p) for line in found.values() for p in line],
-        ("pii", *SEEN),
+        _rows([point for line in found.values() for point in line], ("pii", *SEEN)),
         figure,
     )
 
@@ -182,6 +205,11 @@ def _epochs(threat: str) -> Callable[[Kept], Redrawn | None]:
         if not found:
             return None
         measures = ("eval_acc", "ssim")
+        lines = [
+            ((label, point.threat, number), point)
+            for label, line in _lines(found, along).items()
+            for number, point in line.items()
+        ]
         figure, plots = _row(len(measures))
         for plot, measure in zip(plots, measures, strict=True):
             for label, line in _lines(found, along).items():
@@ -195,13 +223,7 @@ def _epochs(threat: str) -> Callable[[Kept], Redrawn | None]:
             f"{threat} over epochs",
             "At 0 is the basic attack, as in the paper; then what an attacker gets who goes on "
             "learning from releases of public faces. Adv Learning is not built yet.",
-            ("defence", "threat", "epochs"),
-            [
-                ((label, point.threat, number), point)
-                for label, line in _lines(found, along).items()
-                for number, point in line.items()
-            ],
-            measures,
+            csv_of(("defence", "threat", "epochs"), lines, measures),
             figure,
         )
 
@@ -237,9 +259,7 @@ def _heat(kept: Kept) -> Redrawn | None:
         "Redder is less private, bluer more useful. The paper takes the mean over betas; here each "
         "setting has its line. Stronger attacks that learn, ours, are in "
         "[adaptive](adaptive.md). Adv Learning and TIPRDC are not built yet.",
-        ("defence", "threat"),
-        [((p.label, p.threat), p) for p in found],
-        ("eval_acc", "auc"),
+        _rows(found, ("eval_acc", "auc")),
         figure,
     )
 
@@ -268,9 +288,7 @@ def _priors(kept: Kept) -> Redrawn | None:
         "other generators (A2)",
         "White-box attacks with the device's own generator and with others, which "
         "[priors](priors.md) describes.",
-        ("defence", "threat"),
-        [((p.label, p.threat), p) for p in found if p.threat in present],
-        measures,
+        _rows([point for point in found if point.threat in present], measures),
         figure,
     )
 
@@ -278,6 +296,11 @@ def _priors(kept: Kept) -> Redrawn | None:
 def _points(records: Sequence[Record]) -> list[Point]:
     """Points of real attacks alone; none where there is no record."""
     return [point for point in points(records) if point.threat not in (STRONGEST, ANY)]
+
+
+def _rows(found: Sequence[Point], measures: Sequence[str]) -> str:
+    """CSV: a row for each point."""
+    return csv_of(("defence", "threat"), [((p.label, p.threat), p) for p in found], measures)
 
 
 def _once(records: Sequence[Record]) -> list[Record]:

@@ -101,7 +101,14 @@ ITEMS: tuple[Item, ...] = (
         "`report.html`, its part Pictures",
         lookups.pictures,
     ),
-    Item("Figure 5", "where best responses lie", "no figures", NOT_BUILT),
+    Item(
+        "Figure 5",
+        "where best responses lie, before and after crafting",
+        "they move to the prior; no figures",
+        "facecrafter locate --root LFW",
+        "[below](#figure-5)",
+        lookups.located,
+    ),
     Item(
         "Figure 6",
         "white-box attack against use",
