@@ -1,6 +1,7 @@
 """`facecrafter locate`: on a tiny scene in the place of LFW."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from facecrafter.data.synthetic import synthetic_splits
 from facecrafter.defences.noise import Noise
 from facecrafter.paper import lookups
 from facecrafter.paper.scenes import Scene
+from facecrafter.paper.store import Record
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tiny import PEOPLE, tiny
 
@@ -39,7 +41,12 @@ def test_it_measures_once_and_draws_figure_5(run: Run) -> None:
     assert code == 0, err
     assert (facts["measured"], facts["kept"]) == (2, 0)
     page = Path(facts["page"]).read_text()
-    assert "distance of best responses from the prior: Some noise " in page
+    told = re.search(r"of it are (\S+) apart: no defence (\S+); Some noise (\S+) \|", page)
+    assert told
+    kept = [json.loads(path.read_text()) for path in Path("results/responses").glob("*.json")]
+    (one,) = (Record(**found) for found in kept if found["defence"]["deviation"] == 1.0)
+    names = ("floor", "original", "protected")
+    assert list(told.groups()) == [f"{one.outcome[name]:.1f}" for name in names]
     assert "(figures/figure-5.svg)" in page
     rows = Path("docs/figures/figure-5.csv").read_text().splitlines()
     assert rows[0] == "defence,kind,first,second"

@@ -58,18 +58,21 @@ def grid(threat: str) -> Look:
 
 
 def located(kept: Kept) -> str:
-    """Figure 5: how far best responses are from the prior."""
+    """Figure 5: how far best responses are from the prior; of plain features for no defence."""
 
-    def tell(defence: AbstractDefence) -> str:
-        names = ("original", "protected", "floor")
-        found = [spread(kept.responses, defence, redrawn.BASIC[0], name) for name in names]
-        before, after, floor = (one.mean if one else None for one in found)
-        if before is None or after is None or floor is None:
-            return ""
-        return f"{before:.1f} to {after:.1f}, of two samples of the prior {floor:.1f}"
+    def of(defence: AbstractDefence, name: str) -> str:
+        found = spread(kept.responses, defence, redrawn.BASIC[0], name)
+        return "" if found is None else f"{found.mean:.1f}"
 
-    told = _each(tell)
-    return f"distance of best responses from the prior: {told}" if told else ""
+    told = {name: of(defence, "protected") for name, defence in SHOWN.items()}
+    first = next((SHOWN[name] for name, text in told.items() if text), None)
+    if first is None:
+        return ""
+    every = {"no defence": of(first, "original"), **{n: t for n, t in told.items() if t}}
+    return (
+        f"distance from the prior, where two samples of it are {of(first, 'floor')} apart: "
+        + "; ".join(f"{name} {text}" for name, text in every.items())
+    )
 
 
 def generators(kept: Kept) -> str:
