@@ -6,6 +6,7 @@ and AUC much".
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ def measured(records: Sequence[Record]) -> Found:
 
 def has_section(records: Sequence[Record]) -> bool:
     """Whether there is a section: each was turned while the other stayed."""
-    return all(spans(measured(records), turned) for turned in TURNED)
+    return all(slopes(measured(records), turned) for turned in TURNED)
 
 
 def section(records: Sequence[Record], picture: str) -> list[str]:
@@ -93,9 +94,13 @@ def section(records: Sequence[Record], picture: str) -> list[str]:
     found = measured(records)
     ours, theirs = "measured here", "reported (Table XIV, CelebA)"
     effects = [
-        [f"{name}, by {what}", _points(spans(found, what, of)), _points(spans(REPORTED, what, of))]
+        [
+            f"{name}, {turned}",
+            _points(slopes(found, turned, of)),
+            _points(slopes(REPORTED, turned, of)),
+        ]
         for of, name in NAMES.items()
-        for what in TURNED
+        for turned in TURNED
     ]
     return [
         "## Does beta or the rate steer it?",
@@ -105,38 +110,49 @@ def section(records: Sequence[Record], picture: str) -> list[str]:
         _table(found),
         f"As {theirs}:",
         _table(REPORTED),
-        "How much the white-box Eval Acc and the mean AUC change, in points, when one of the two "
-        "is turned from its least to its greatest value and the other stays:",
+        "How much the white-box Eval Acc and the mean AUC change, in points for each doubling of "
+        "one of the two while the other stays, between the least and the greatest that was tried:",
         markdown(["", ours, theirs], effects),
         verdict(found),
         "Betas and rates here are on other scales than the paper's: L_u and L_p are per face, and "
-        "the search takes other steps. What can be compared is what a factor does: "
-        f"{_factors(found)} here, {_factors(REPORTED)} in the paper.",
+        "the search takes other steps. What can be compared is what a factor does, and they were "
+        f"turned by other ones: {_factors(found)} here, {_factors(REPORTED)} in the paper.",
     ]
 
 
-def spans(found: Found, turned: Turned, measure: str = "eval_acc") -> dict[float, float]:
-    """How far a white-box measure goes apart, at each value of what stays where two are there."""
-    sides: dict[float, list[float]] = {}
+def slopes(found: Found, turned: Turned, measure: str = "eval_acc") -> dict[float, float]:
+    """How much a white-box measure changes for each doubling of one, at each value of the other.
+
+    From the least to the greatest that was tried, where there are two.
+    """
+    lines: dict[float, list[tuple[float, float]]] = {}
     for (setting, threat), seen in found.items():
         if threat == THREATS[0]:
             stays = setting.beta if turned == "rate" else setting.rate
-            sides.setdefault(stays, []).append(getattr(seen, measure))
-    return {at: max(side) - min(side) for at, side in sides.items() if len(side) > 1}
+            lines.setdefault(stays, []).append((getattr(setting, turned), getattr(seen, measure)))
+    return {at: _slope(sorted(line)) for at, line in lines.items() if len(line) > 1}
+
+
+def _slope(line: Sequence[tuple[float, float]]) -> float:
+    """Change, up or down, for each doubling."""
+    (least, before), *_, (most, after) = line
+    return abs(after - before) / math.log2(most / least)
 
 
 def told(found: Found) -> str:
     """What each changes, in words."""
-    rates, betas = (_points(spans(found, turned)) for turned in TURNED)
-    return f"the rate changes white-box Eval Acc by {rates} points, beta by {betas}"
+    rates, betas = (_points(slopes(found, turned)) for turned in TURNED)
+    return (
+        f"for each doubling the rate changes white-box Eval Acc by {rates} points, beta by {betas}"
+    )
 
 
 def verdict(found: Found) -> str:
     """Whether the paper's finding holds: the rate matters more, whatever the other is."""
-    rates, betas = spans(found, "rate"), spans(found, "beta")
+    rates, betas = slopes(found, "rate"), slopes(found, "beta")
     if min(rates.values()) > max(betas.values()):
         return f"**{_FINDING} holds here**: {told(found)}."
-    slow = [f"{rate:g}" for rate, span in sorted(betas.items()) if span < min(rates.values())]
+    slow = [f"{rate:g}" for rate, slope in sorted(betas.items()) if slope < min(rates.values())]
     some = (
         f" At lr_z {' and '.join(slow)} it does hold: there the steps seem too short for z to "
         "arrive, so that how far it may go decides."

@@ -137,7 +137,7 @@ def exposed(kept: Kept) -> str:
 def coefficient(kept: Kept) -> str:
     """Table XIV."""
     found = coefficients.measured(kept.of(LFW64_CRAFTER_Z))
-    sides = {turned: coefficients.spans(found, turned) for turned in coefficients.TURNED}
+    sides = {turned: coefficients.slopes(found, turned) for turned in coefficients.TURNED}
     return coefficients.verdict(found) if all(sides.values()) else ""
 
 

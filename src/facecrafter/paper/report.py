@@ -92,8 +92,7 @@ def render(table: Table, records: Sequence[Record], picture: str, short: Sequenc
         *verified.section(found, _labels(found)),
         "## Likeness, epsilon-PII and time",
         _likeness(found),
-        "## Beside the paper",
-        _beside(records),
+        *([] if coefficients.has_section(records) else ["## Beside the paper", _beside(records)]),
         "## Against the baselines at the same AUC",
         *_comparison(found),
     ]
