@@ -23,6 +23,8 @@ from facecrafter.training import loop
 from facecrafter.training.amortiser import AmortiserTraining
 from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
+from facecrafter.training.general import GeneralTraining, apart, view
+from facecrafter.training.head import HeadTraining
 from facecrafter.training.judge import JudgeTraining
 from facecrafter.training.people import PeopleTraining
 from facecrafter.training.prior import PriorTraining
@@ -36,6 +38,8 @@ PRIOR = PriorTraining(
 )
 AMORTISER = AmortiserTraining(width=4, steps=6, batch=8)
 DECODER = DecoderTraining(width=8, epochs=3, batch=8)
+GENERAL = GeneralTraining(widths=NARROW, outputs=3, epochs=3, batch=8)
+HEAD = HeadTraining(epochs=3, batch=8)
 JUDGE = JudgeTraining(18, NARROW, epochs=3, batch=8)
 STYLE = StyleTraining(4, (4, 4, 4, 3, 2), 4, 8, warm_epochs=2, steps=2, measured=50)
 PEOPLE = PeopleTraining(4, (4, 5, 6), epochs=3, batch=8)
@@ -45,6 +49,8 @@ Fit = Callable[..., nn.Module]
 Given = dict[str, Faces | nn.Module]
 FITS: dict[str, Fit] = {  # each recipe as a function of what it may rest on, seed and folder
     "target": lambda faces, target, prior, **k: TARGET.fit(faces, **k),
+    "general": lambda faces, target, prior, **k: GENERAL.fit(faces, **k),
+    "head": lambda faces, target, prior, **k: HEAD.fit(target, faces, **k),
     "prior": lambda faces, target, prior, **k: PRIOR.fit(faces, **k),
     "style": lambda faces, target, prior, **k: STYLE.fit(faces, **k),
     "judge": lambda faces, target, prior, **k: JUDGE.fit(faces, **k),
@@ -58,6 +64,7 @@ RESTS_ON = [
     *(("target", "faces"), ("prior", "faces"), ("style", "faces"), ("judge", "faces")),
     *(("amortiser", "target"), ("amortiser", "prior"), ("critic", "faces"), ("critic", "prior")),
     *(("decoder", "faces"), ("decoder", "target")),
+    *(("general", "faces"), ("head", "faces"), ("head", "target")),
     *(("people", "faces"), ("people", "target")),
     *(("surrogate", "faces"), ("surrogate", "target")),
 ]
@@ -351,3 +358,32 @@ def test_mixed_precision_trains_too(faces):
     logits = recipe.fit(faces)(faces.images())
     assert logits.dtype == torch.float32
     assert torch.isfinite(logits).all()
+
+
+def test_a_head_leaves_its_encoder_as_it_is(faces, target):
+    model = HEAD.fit(target, faces)
+    images = faces.images()
+    assert torch.equal(model.encode(images), target.encode(images))
+    assert not torch.equal(model.fc.weight, target.fc.weight)
+    with pytest.raises(SettingError, match="encoder is that of a Vgg16"):
+        HEAD.fit(Vgg16(2, 4, 1), faces)
+
+
+def test_views_that_are_told_apart_cost_less():
+    """By hand: of two photographs, cosines 1 within and 0 between, at temperature 1."""
+    outputs = torch.eye(2).repeat(2, 1) * torch.tensor([[1.0], [2.0], [3.0], [4.0]])
+    assert apart(outputs, 1.0).item() == pytest.approx(math.log(math.e + 2) - 1)
+    assert apart(outputs.roll(1, 0)[[0, 1, 3, 2]], 1.0) > apart(outputs, 1.0)
+
+
+def test_views_are_photographs_of_the_same_shape_and_differ(faces):
+    images = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    one, other = (view(images, torch.Generator().manual_seed(i), 0.2) for i in range(2))
+    assert one.shape == other.shape == images.shape
+    assert one.min() >= 0
+    assert one.max() <= 1
+    assert ((one - other).abs().mean(dim=(1, 2, 3)) > 0.01).all()
+    with pytest.raises(SettingError, match="smallest=2 of GeneralTraining"):
+        GeneralTraining(smallest=2)
+    with pytest.raises(DataError, match="fewer than batch=8"):
+        GENERAL.fit(faces.take(np.arange(4)))

@@ -21,6 +21,8 @@ from facecrafter.training import restore
 from facecrafter.training.amortiser import AmortiserTraining
 from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
+from facecrafter.training.general import GeneralTraining
+from facecrafter.training.head import HeadTraining
 from facecrafter.training.judge import JudgeTraining
 from facecrafter.training.prior import PriorTraining
 from facecrafter.training.style import StyleTraining
@@ -77,6 +79,46 @@ class TrainTarget(_FromFaces):
 
     def fit(self, splits: Splits, device: torch.device) -> Figures:
         model = self.recipe.fit(splits.public, self.common.number(), self.out, device)
+        return {"mean_auc": round(utility(model, splits.private_test, device).mean, 4)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainGeneral(_FromFaces):
+    """Train an encoder for no task, on public faces without labels (development scenario).
+
+    `train head --target FOLDER` gives it an f, and its folder is then the --target of the other
+    trainings and of `train bundle`: all are made anew for another encoder. What a cloud learns from
+    its features is measured by `develop --bundle FOLDER --results FOLDER`.
+
+    Example: facecrafter train general --data lfw --root DATA/lfw --bfloat16
+    """
+
+    out: Path = Path("runs/general")  # folder for checkpoints and losses
+    recipe: Annotated[GeneralTraining, tyro.conf.arg(name="")] = field(
+        default_factory=GeneralTraining
+    )
+
+    def fit(self, splits: Splits, device: torch.device) -> Figures:
+        self.recipe.fit(splits.public, self.common.number(), self.out, device)
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainHead(_FromFaces):
+    """Train f alone on the attributes of public faces, behind an encoder that stays as it is.
+
+    Example: facecrafter train head --data lfw --root DATA/lfw --target runs/general
+    """
+
+    target: Path = Path(
+        "runs/general"
+    )  # training folder of a ResNet, or a bundle, with the encoder
+    out: Path = Path("runs/head")  # folder for checkpoints and losses; a target in its turn
+    recipe: Annotated[HeadTraining, tyro.conf.arg(name="")] = field(default_factory=HeadTraining)
+
+    def fit(self, splits: Splits, device: torch.device) -> Figures:
+        target = target_of(self.target, device)
+        model = self.recipe.fit(target, splits.public, self.common.number(), self.out, device)
         return {"mean_auc": round(utility(model, splits.private_test, device).mean, 4)}
 
 
@@ -248,6 +290,8 @@ class TrainAmortiser(_Training):
 
 _Part = (
     Annotated[TrainTarget, tyro.conf.subcommand("target", prefix_name=False)]
+    | Annotated[TrainGeneral, tyro.conf.subcommand("general", prefix_name=False)]
+    | Annotated[TrainHead, tyro.conf.subcommand("head", prefix_name=False)]
     | Annotated[TrainPrior, tyro.conf.subcommand("prior", prefix_name=False)]
     | Annotated[TrainStyle, tyro.conf.subcommand("style", prefix_name=False)]
     | Annotated[TrainCritic, tyro.conf.subcommand("critic", prefix_name=False)]
@@ -264,7 +308,8 @@ _Part = (
 class Train:
     """Train target, prior, critic, decoder, amortiser, surrogate or judge; then bundle them.
 
-    `shadow` puts one more decoder beside a bundle, and `style` trains a prior, for the attacker.
+    `shadow` puts one more decoder beside a bundle, and `style` trains a prior, for the attacker;
+    `general` and `head` make a target of which the encoder was made for no task.
 
     Every training writes checkpoints that survive kill -9 and goes on from the last one when the
     same command is given again; loss curves and sample sheets are pictures in its folder.
