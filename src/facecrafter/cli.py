@@ -1,5 +1,5 @@
-"""The command line: `facecrafter demo | train | protect | attack | evaluate | expose | develop |
-augment | locate | azure | report | reproduce | verify`.
+"""The command line: `facecrafter demo | train | adopt | protect | attack | evaluate | expose |
+develop | augment | locate | azure | report | reproduce | verify`.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 3 nothing was protected, or
 `verify` does not say hidden; 130 stopped by Ctrl-C.
@@ -12,6 +12,7 @@ from typing import Annotated
 
 import tyro
 
+from facecrafter.commands.adopt import Adopt
 from facecrafter.commands.attack import Attack
 from facecrafter.commands.augmentation import Augment
 from facecrafter.commands.azure import Azure
@@ -40,6 +41,7 @@ usage; 3 nothing was protected, or verify does not say hidden; 130 stopped by Ct
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Adopt, tyro.conf.subcommand("adopt")]
     | Annotated[Protect, tyro.conf.subcommand("protect")]
     | Annotated[Attack, tyro.conf.subcommand("attack")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]

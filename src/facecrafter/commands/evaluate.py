@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from facecrafter.commands.common import AbstractCommand, Outcome
+from facecrafter.commands.precision import in_float32, warn_of_bfloat16
 from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
 from facecrafter.errors import SettingError
 from facecrafter.paper.cells import Cell, Table
@@ -25,7 +26,7 @@ from facecrafter.paper.tables.priors import LFW64_PRIORS
 from facecrafter.paper.tables.published import PUBLISHED
 from facecrafter.paper.tables.searches import LFW64_SEARCHES
 from facecrafter.paper.tables.stand_ins import LFW64_STAND_INS
-from facecrafter.paper.threats import all_threats
+from facecrafter.paper.threats import PRIORS, Threat, all_threats, searching
 
 TableName = Literal[
     "grid",
@@ -74,7 +75,8 @@ class Evaluate(AbstractCommand):
     # that need no lesson and that the paper does not have. priors: other generators (A2).
     # crafter-z: its beta against its rate (Table XIV), ten minutes of a core for each setting
     table: TableName = "grid"
-    # for --table priors: folder that holds the --out of a `train prior` for each generator, by name
+    # for --table priors: folder that holds the --out of a `train prior`, `train style` or `adopt`
+    # for each generator, by name; what has another name than the table's is measured, too
     priors: Path | None = None
     defences: str | None = None  # those whose description holds this text, such as StandIn
     threats: str | None = None  # those whose name holds this text, such as A1; None = all
@@ -84,6 +86,9 @@ class Evaluate(AbstractCommand):
     # after a change of code: of what earlier code made, make the first and the last batch anew; if
     # both come out the same, bit for bit, take the others over (the page says so)
     spot_check: bool = False
+    # all slopes in float32: for a processor without bfloat16. These are other cells than the
+    # project's, which stand beside them in --results
+    float32: bool = False
     processes: int = 1  # cells at a time, one thread each; of no influence on outcomes; ours
     results: Path = Path("results")  # folder of measured cells
     # folder of releases and reconstructions, some GB; may be deleted at any time
@@ -93,7 +98,10 @@ class Evaluate(AbstractCommand):
     readme: Path = Path("README.md")  # file whose marked block gets the headline, if it is there
 
     def run(self) -> Outcome:
-        device = str(self.common.torch_device())
+        place = self.common.torch_device()
+        if not self.float32:
+            warn_of_bfloat16(place, "Stop, and give --float32.")
+        device = str(place)
         bundle, shadows = in_project(self.bundle), shadows_of(self.bundle, self.shadows)
         where = self.root, bundle, shadows, self.cache, device
         of_all = partial(lfw64, *where, priors=self.priors)
@@ -125,7 +133,19 @@ class Evaluate(AbstractCommand):
         """The table, with as many decoders as the attacker was given."""
         held = all_threats(decoders=1 + len(shadows_of(self.bundle, self.shadows)))
         table = TABLES[self.table]
-        return replace(table, threats=tuple(held[threat.name] for threat in table.threats))
+        known = tuple(held[threat.name] for threat in table.threats)
+        table = replace(table, threats=(*known, *self._others()))
+        if not self.float32:
+            return table
+        defences, attacks = in_float32(table.defences), in_float32(table.threats)
+        return replace(table, defences=defences, threats=attacks)
+
+    def _others(self) -> tuple[Threat, ...]:
+        """Searches of generators in --priors that the table does not name, such as adopted ones."""
+        if self.table != "priors" or self.priors is None or not self.priors.is_dir():
+            return ()
+        inside = sorted(path.name for path in self.priors.iterdir() if path.is_dir())
+        return tuple(searching(name) for name in inside if name not in PRIORS)
 
     def _seeds(self, table: Table) -> tuple[int, ...]:
         one = None if self.common.seed is None else (self.common.seed,)

@@ -12,6 +12,7 @@ from facecrafter.models.part import AbstractPart
 from facecrafter.models.prior import Prior
 from facecrafter.models.split import AbstractSplitModel
 from facecrafter.pinned import MANIFEST
+from facecrafter.training.adoption import generator
 from facecrafter.training.restore import recipe, restore, seconds
 
 
@@ -28,7 +29,8 @@ def trained(folder: Path, part: str, device: torch.device, size: int = 64) -> Tr
     """The network of that name. Raises `FacecrafterError` where the folder has none."""
     folder = in_project(folder)
     if not (folder / MANIFEST).exists():
-        network = restore(folder, part, size).to(device)
+        found = generator(folder) if part == "prior" else restore(folder, part, size)
+        network = found.to(device)
         return Trained(network, recipe(folder), seconds(folder))
     found = bundles.load(folder, device)
     recipes, took = (found.facts.get(fact, {}) for fact in ("recipes", "seconds"))

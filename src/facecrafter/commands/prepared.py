@@ -10,6 +10,7 @@ import torch
 from facecrafter import bundle as bundles
 from facecrafter.attacks.base import AbstractAttack, AttackerView
 from facecrafter.bundle import Bundle
+from facecrafter.commands.precision import suited
 from facecrafter.defences.base import Encode, Offline
 from facecrafter.errors import BundleError
 from facecrafter.models.folding import fold_batch_norms
@@ -66,7 +67,8 @@ class Prepared:
     def attack(self, name: AttackName) -> AbstractAttack:
         """One of the paper's three basic attacks (Eqs. 2 to 4), with all decoders."""
         several = threats(decoders=1 + len(self.shadows))
-        return next(threat.attack for threat in several if threat.name == name)
+        found = next(threat.attack for threat in several if threat.name == name)
+        return suited(found, self.device)
 
 
 def image_size(bundle: Bundle) -> int:

@@ -13,6 +13,7 @@ from facecrafter.commands.assemble import TrainBundle
 from facecrafter.commands.common import AbstractCommand, Common, Outcome
 from facecrafter.commands.figures import decoder_ssim, judge_accuracy, utility
 from facecrafter.commands.networks import prior_of, target_of
+from facecrafter.commands.precision import warn_of_bfloat16
 from facecrafter.commands.shadow import TrainShadow
 from facecrafter.commands.source import From, Source
 from facecrafter.data.faces import Splits, joined
@@ -41,7 +42,10 @@ class _Training(AbstractCommand, abc.ABC):
     def run(self) -> Outcome:
         out: Path = getattr(self, "out")  # noqa: B009 (each recipe has its own default)
         began, before = time.monotonic(), restore.recipe(out)
-        figures = self.train(self.common.torch_device())
+        device = self.common.torch_device()
+        if getattr(getattr(self, "recipe"), "bfloat16", False):  # noqa: B009 (as above)
+            warn_of_bfloat16(device, "Stop, and leave --bfloat16 out.")
+        figures = self.train(device)
         seconds = time.monotonic() - began
         already = restore.recipe(out) == before  # not one step was left to do
         did = "trained already, no step was left" if already else f"trained in {seconds:.0f} s"

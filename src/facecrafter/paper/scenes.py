@@ -25,7 +25,7 @@ from facecrafter.models.split import AbstractSplitModel
 from facecrafter.models.surrogate import Surrogate
 from facecrafter.randomness import normal, permutation, stream
 from facecrafter.training import basis
-from facecrafter.training.restore import restore
+from facecrafter.training.adoption import generator
 from facecrafter.types import Images
 
 Sees = Literal["white-box", "black-box"]
@@ -213,12 +213,14 @@ def deployment(
 
 
 def further(folder: Path, device: str = "cpu") -> dict[str, Prior]:
-    """Priors out of the training folders in a folder, by their names. Raises `DataError`."""
+    """Priors out of the training folders in a folder, by their names. Raises `DataError`.
+
+    One that `facecrafter adopt` wrote counts, too.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder.name} is no folder: give one that holds training folders.")
     inside = sorted(path for path in folder.iterdir() if path.is_dir())
-    found = {path.name: restore(path, "prior").to(device) for path in inside}
-    return {name: prior for name, prior in found.items() if isinstance(prior, Prior)}
+    return {path.name: generator(path).to(device) for path in inside}
 
 
 def lfw64_batch(

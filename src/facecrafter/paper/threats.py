@@ -146,10 +146,14 @@ PRIORS = ("G1-200", "G1-300", "G1-400", "G1-500", "G2-500", "G1-500-exposed", "s
 def elsewhere(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
     """A2: the basic white-box attack, and the same with other generators than the device's."""
     white, *_ = threats(restarts, decoders)
+    return (white, *(searching(name, restarts) for name in PRIORS))
+
+
+def searching(prior: str, restarts: int = RESTARTS) -> Threat:
+    """A2 with the attacker's generator of that name."""
     # ours: more steps than `white`, whose first start is an amortiser's guess
     search = LatentSearch(Descent(80, 0.3), restarts=restarts, bfloat16=True)
-    others = (Threat(f"white-box A2, {name}", OtherPrior(name, search)) for name in PRIORS)
-    return (white, *others)
+    return Threat(f"white-box A2, {prior}", OtherPrior(prior, search))
 
 
 FEWER = (500, 1000, 2000)  # public faces of the learning curve, below `Continued.faces`; ours

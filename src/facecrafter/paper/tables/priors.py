@@ -41,7 +41,9 @@ LFW64_PRIORS = Table(
             "photographs, too (Table VIII); those that are measured on stayed private. style is a "
             "small StyleGAN without noise, trained by `facecrafter train style --data lfw --root "
             "LFW --bfloat16 --out FOLDER/style` as the decoder of an auto-encoder, like all, "
-            "and searched as MIRROR does: where its mapping is undone, within ten deviations."
+            "and searched as MIRROR does: where its mapping is undone, within ten deviations. A "
+            "published StyleGAN that `facecrafter adopt` wrote to FOLDER is measured, too "
+            "([stylegan](stylegan.md)); none was."
         ),
     },
 )
