@@ -8,7 +8,8 @@ import torch
 from facecrafter.cli import main
 from facecrafter.commands import precision
 from facecrafter.commands.evaluate import TABLES, Evaluate
-from facecrafter.commands.precision import in_float32, slow_in_bfloat16, suited
+from facecrafter.commands.precision import slow_in_bfloat16, suited
+from facecrafter.paper.float32 import in_float32
 
 CPU = torch.device("cpu")
 

@@ -7,20 +7,24 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from facecrafter.commands.common import AbstractCommand, Outcome
-from facecrafter.commands.precision import in_float32, warn_of_bfloat16
+from facecrafter.commands.precision import warn_of_bfloat16
 from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
 from facecrafter.errors import SettingError
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.evaluate import Step, Summary, evaluate
+from facecrafter.paper.float32 import in_float32
 from facecrafter.paper.headline import fill_readme
 from facecrafter.paper.report import write_report
-from facecrafter.paper.scenes import lfw64, lfw64_batch
+from facecrafter.paper.scenes import lfw64, lfw64_batch, lfw64_general
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tables.averaging import LFW64_AVERAGING
 from facecrafter.paper.tables.crafter_z import LFW64_CRAFTER_Z
 from facecrafter.paper.tables.curve import LFW64_CURVE
+from facecrafter.paper.tables.general import LFW64_GENERAL
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.priors import LFW64_PRIORS
 from facecrafter.paper.tables.published import PUBLISHED
@@ -38,6 +42,7 @@ TableName = Literal[
     "searches",
     "priors",
     "crafter-z",
+    "general",
 ]
 TABLES: dict[TableName, Table] = {
     "grid": LFW64,
@@ -49,7 +54,9 @@ TABLES: dict[TableName, Table] = {
     "searches": LFW64_SEARCHES,
     "priors": LFW64_PRIORS,
     "crafter-z": LFW64_CRAFTER_Z,
+    "general": LFW64_GENERAL,
 }
+_SCENES = {"published": lfw64_batch, "general": lfw64_general}  # those of the others have priors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +80,8 @@ class Evaluate(AbstractCommand):
     # each; --spot-check takes over nothing of that. averaging: attackers who ask again (A3).
     # curve: A1 over pairs and epochs. stand-ins: how little a release may say. searches: attacks
     # that need no lesson and that the paper does not have. priors: other generators (A2).
-    # crafter-z: its beta against its rate (Table XIV), ten minutes of a core for each setting
+    # crafter-z: its beta against its rate (Table XIV), ten minutes of a core for each setting.
+    # general: an encoder that was made for no task, of the --bundle that must be given
     table: TableName = "grid"
     # for --table priors: folder that holds the --out of a `train prior`, `train style` or `adopt`
     # for each generator, by name; what has another name than the table's is measured, too
@@ -98,17 +106,16 @@ class Evaluate(AbstractCommand):
     readme: Path = Path("README.md")  # file whose marked block gets the headline, if it is there
 
     def run(self) -> Outcome:
-        place = self.common.torch_device()
-        if not self.float32:
-            warn_of_bfloat16(place, "Stop, and give --float32.")
-        device = str(place)
+        device = str(self.common.torch_device())
         bundle, shadows = in_project(self.bundle), shadows_of(self.bundle, self.shadows)
         where = self.root, bundle, shadows, self.cache, device
         of_all = partial(lfw64, *where, priors=self.priors)
-        make = partial(lfw64_batch, *where) if self.table == "published" else of_all
+        make = partial(_SCENES[self.table], *where) if self.table in _SCENES else of_all
         store = Store(self.results, self.work, self.spot_check)
         steps: list[Step] = []
-        for step in evaluate(self.cells(), make, store, self.processes):
+        cells = tuple(self.cells())
+        warn_of_bfloat16(cells, torch.device(device), "Stop, and give --float32.")
+        for step in evaluate(cells, make, store, self.processes):
             steps.append(step)
             if not (self.common.quiet or self.common.json):
                 print(step, file=sys.stderr, flush=True)
@@ -135,10 +142,7 @@ class Evaluate(AbstractCommand):
         table = TABLES[self.table]
         known = tuple(held[threat.name] for threat in table.threats)
         table = replace(table, threats=(*known, *self._others()))
-        if not self.float32:
-            return table
-        defences, attacks = in_float32(table.defences), in_float32(table.threats)
-        return replace(table, defences=defences, threats=attacks)
+        return in_float32(table) if self.float32 or table.float32 else table
 
     def _others(self) -> tuple[Threat, ...]:
         """Searches of generators in --priors that the table does not name, such as adopted ones."""

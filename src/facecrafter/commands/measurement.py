@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Generic
 
 from facecrafter.commands.common import AbstractCommand, Outcome
+from facecrafter.commands.precision import warn_of_bfloat16
 from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
 from facecrafter.data.faces import Faces
 from facecrafter.data.lfw import lfw
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import SettingError
+from facecrafter.paper.float32 import in_float32
 from facecrafter.paper.results import AbstractResults, Setting
 from facecrafter.paper.scenes import Scene, lfw64
 from facecrafter.paper.store import Record
@@ -26,6 +28,7 @@ class AbstractMeasurement(AbstractCommand, Generic[Setting]):
     root: Path  # folder that holds lfw-deepfunneled, attributes.csv and emotions.csv
     bundle: Path = DEFAULT  # folder of networks; ours
     defences: str | None = None  # those whose description holds this text, such as StandIn
+    float32: bool = False  # defences in float32: for a processor without bfloat16
     # after a change of code: of what earlier code released, make the first and the last batch anew;
     # if both come out the same, bit for bit, take the others over (the page says so)
     spot_check: bool = False
@@ -54,6 +57,8 @@ class AbstractMeasurement(AbstractCommand, Generic[Setting]):
         results = self.kept()
         settings = self.settings(self._scene(), lfw(self.root, 64, self.cache).private_train)
         waiting = [setting for setting in settings if results.find(setting) is None]
+        recipes = tuple(setting.defence for setting in waiting)
+        warn_of_bfloat16(recipes, self.common.torch_device(), "Stop, and give --float32.")
         records = self._measure(results, waiting)
         page, kept = self.page(), len(settings) - len(waiting)
         return Outcome(
@@ -69,6 +74,8 @@ class AbstractMeasurement(AbstractCommand, Generic[Setting]):
 
     def chosen(self, defences: Sequence[AbstractDefence]) -> list[AbstractDefence]:
         """Those that were asked for. Raises `SettingError` where there is none."""
+        if self.float32:
+            defences = in_float32(tuple(defences))
         found = [defence for defence in defences if (self.defences or "") in repr(defence)]
         if not found:
             raise SettingError(

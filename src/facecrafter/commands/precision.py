@@ -1,11 +1,12 @@
 """Mixed precision and the processor: a gain on most, a trap on those without its instructions."""
 
-import dataclasses
 import platform
 import sys
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import torch
+
+from facecrafter.paper.float32 import in_float32
 
 Recipe = TypeVar("Recipe")
 
@@ -20,26 +21,14 @@ def slow_in_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and platform.machine() in _X86 and capability in _SLOW
 
 
-def in_float32(recipe: Recipe) -> Recipe:
-    """The same recipe, and those within it, without mixed precision."""
-    if not dataclasses.is_dataclass(recipe):
-        if isinstance(recipe, tuple):
-            return cast("Recipe", tuple(in_float32(one) for one in cast("tuple[Any, ...]", recipe)))
-        return recipe
-    inside = {f.name: in_float32(getattr(recipe, f.name)) for f in dataclasses.fields(recipe)}
-    if "bfloat16" in inside:
-        inside["bfloat16"] = False
-    return cast("Recipe", dataclasses.replace(cast("Any", recipe), **inside))
-
-
 def suited(recipe: Recipe, device: torch.device) -> Recipe:
     """The recipe as it is fast on a device: without mixed precision where that is slow."""
     return in_float32(recipe) if slow_in_bfloat16(device) else recipe
 
 
-def warn_of_bfloat16(device: torch.device, instead: str) -> None:
-    """Say on standard error, where it is slow, what to do `instead`."""
-    if slow_in_bfloat16(device):
+def warn_of_bfloat16(recipe: object, device: torch.device, instead: str) -> None:
+    """Say on standard error, where a recipe is slow for its precision, what to do `instead`."""
+    if suited(recipe, device) != recipe:
         print(
             "facecrafter: this processor cannot multiply in bfloat16, so mixed precision takes "
             f"about twenty times as long as float32. {instead}",

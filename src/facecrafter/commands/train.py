@@ -43,8 +43,8 @@ class _Training(AbstractCommand, abc.ABC):
         out: Path = getattr(self, "out")  # noqa: B009 (each recipe has its own default)
         began, before = time.monotonic(), restore.recipe(out)
         device = self.common.torch_device()
-        if getattr(getattr(self, "recipe"), "bfloat16", False):  # noqa: B009 (as above)
-            warn_of_bfloat16(device, "Stop, and leave --bfloat16 out.")
+        recipe = getattr(self, "recipe")  # noqa: B009 (likewise)
+        warn_of_bfloat16(recipe, device, "Stop, and leave --bfloat16 out.")
         figures = self.train(device)
         seconds = time.monotonic() - began
         already = restore.recipe(out) == before  # not one step was left to do

@@ -107,6 +107,7 @@ class Table:
     page: str = "results"  # its file among the documents, without .md
     command: str = "facecrafter evaluate --root LFW"  # what measures it
     learnt: tuple[str, ...] = ()  # attributes that the surrogate learnt, to be told apart
+    float32: bool = False  # whether nothing in it may be in mixed precision
     headline: bool = False  # whether its page and the README tell the worst of all attacks
 
     def cells(self) -> tuple[Cell, ...]:

@@ -7,6 +7,7 @@ from facecrafter.paper import circumstances, describe
 from facecrafter.paper.development import EXPRESSIONS, TASKS, TaskName
 from facecrafter.paper.development_results import Results
 from facecrafter.paper.files import write_whole
+from facecrafter.paper.float32 import in_float32
 from facecrafter.paper.markdown import markdown, number
 from facecrafter.paper.points import Spread, by_label, questions
 from facecrafter.paper.scenes import MINIMUM
@@ -15,6 +16,7 @@ from facecrafter.paper.tables.development import DEFENCES, REPORTED
 from facecrafter.paper.tables.lfw64 import LEARNT
 
 PAGE = "development.md"
+GENERAL = "development-general"  # folder of what was measured with a general encoder
 SIDES = {"public": "public faces", "private": "private releases"}
 
 _HOW = """\
@@ -50,12 +52,18 @@ of these public faces. It is no general feature extractor, as the paper has one 
 the attributes are a task that it was made for, and the public faces are photographs that it was
 trained on. Both flatter the figures of all rows; what can be read is the drop. Expression is
 no label that it was trained on, though Smiling is among its attributes and close to one of them.
-The first layers alone are used, and they know least of the task. With `--bundle FOLDER --results
-FOLDER` the same is measured of another encoder.
+The first layers alone are used, and they know least of the task.{general}
 
 TaskUtility and StandIn craft with a surrogate that learnt {learnt} of the attributes beforehand,
 Smiling among them. A device of this scenario knows no task: the attributes that the surrogate did
 not learn tell most of what such a one would get."""
+
+_WITHOUT = " With `--bundle FOLDER --results\nFOLDER` the same is measured of another encoder."
+_GENERAL = """\
+The same with an encoder that was made for no task: it learnt from the public photographs without
+labels. Measured by `facecrafter develop --bundle FOLDER --float32 --results {folder}`; which
+encoder that is, and what attackers read in its releases, stands in [general](general.md).
+{seeds}"""
 
 _PRIVACY = """\
 The releases are made by the encoder and the defences of the deployment scenario, so what an
@@ -87,13 +95,14 @@ def write_page(results: Results, docs: Path) -> Path:
 
     Raises `ResultError`.
     """
-    page = docs / PAGE
-    write_whole(page, render(results.of(DEFENCES)).encode())
+    page, general = docs / PAGE, Results(results.folder.parent / GENERAL)
+    others = general.of(in_float32(DEFENCES)) if general.folder.is_dir() else []
+    write_whole(page, render(results.of(DEFENCES), others).encode())
     return page
 
 
-def render(records: Sequence[Record]) -> str:
-    """The page as Markdown."""
+def render(records: Sequence[Record], general: Sequence[Record] = ()) -> str:
+    """The page as Markdown. `general`: the same, measured of a general encoder."""
     recipe = records[0].threat
     how = _HOW.format(minimum=MINIMUM, networks=recipe["networks"], seeds=_seeds(records))
     parts = ["# LFW, 64 x 64, development: f is trained on releases", how]
@@ -105,7 +114,8 @@ def render(records: Sequence[Record]) -> str:
     told = {"drop": f"{drop:g}", "before": f"{100 * before:.0f}", "after": f"{100 * after:.0f}"}
     parts += [
         "## What the encoder knows",
-        _ENCODER.format(learnt=len(LEARNT)),
+        _ENCODER.format(learnt=len(LEARNT), general=_WITHOUT if not general else ""),
+        *_with_general(general),
         "## What of privacy",
         _PRIVACY,
         "## Beside the paper",
@@ -116,6 +126,19 @@ def render(records: Sequence[Record]) -> str:
         circumstances.told(records, "results"),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _with_general(records: Sequence[Record]) -> list[str]:
+    """The section on a general encoder; nothing where none was measured."""
+    if not records:
+        return []
+    told = _GENERAL.format(folder=f"results/{GENERAL}", seeds=f"Each figure is {_seeds(records)}.")
+    parts = ["## With a general encoder", told]
+    for task in TASKS:
+        mine = [record for record in records if record.threat["name"] == task]
+        if mine:
+            parts += [f"{task.capitalize()}:", _table(mine, ("auc",))]
+    return parts
 
 
 def _section(task: TaskName, records: Sequence[Record]) -> list[str]:

@@ -187,6 +187,17 @@ def lfw64(
     return deployment("lfw64-deployment", lfw(root, 64, cache), bundle, shadows, device, priors)
 
 
+def lfw64_general(
+    root: Path,
+    bundle: Path,
+    shadows: Sequence[Path] = (),
+    cache: Path | None = None,
+    device: str = "cpu",
+) -> Scene:
+    """`lfw64` by another name, for an encoder that was made for no task; arguments as there."""
+    return deployment("lfw64-general", lfw(root, 64, cache), bundle, shadows, device)
+
+
 def deployment(
     name: str,
     splits: Splits,
