@@ -20,6 +20,7 @@ from facecrafter.models.part import frozen
 from facecrafter.models.prior import Prior
 from facecrafter.models.split import ResNet, Vgg16
 from facecrafter.training import loop
+from facecrafter.training.adversarial import AdversarialLearning
 from facecrafter.training.amortiser import AmortiserTraining
 from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
@@ -39,6 +40,7 @@ PRIOR = PriorTraining(
 AMORTISER = AmortiserTraining(width=4, steps=6, batch=8)
 DECODER = DecoderTraining(width=8, epochs=3, batch=8)
 GENERAL = GeneralTraining(widths=NARROW, outputs=3, epochs=3, batch=8)
+ADVERSARIAL = AdversarialLearning(epochs=3, batch=8, width=4)
 HEAD = HeadTraining(epochs=3, batch=8)
 JUDGE = JudgeTraining(18, NARROW, epochs=3, batch=8)
 STYLE = StyleTraining(4, (4, 4, 4, 3, 2), 4, 8, warm_epochs=2, steps=2, measured=50)
@@ -51,6 +53,7 @@ FITS: dict[str, Fit] = {  # each recipe as a function of what it may rest on, se
     "target": lambda faces, target, prior, **k: TARGET.fit(faces, **k),
     "general": lambda faces, target, prior, **k: GENERAL.fit(faces, **k),
     "head": lambda faces, target, prior, **k: HEAD.fit(target, faces, **k),
+    "adversarial": lambda faces, target, prior, **k: ADVERSARIAL.fit(target, faces, **k).target,
     "prior": lambda faces, target, prior, **k: PRIOR.fit(faces, **k),
     "style": lambda faces, target, prior, **k: STYLE.fit(faces, **k),
     "judge": lambda faces, target, prior, **k: JUDGE.fit(faces, **k),
@@ -65,6 +68,7 @@ RESTS_ON = [
     *(("amortiser", "target"), ("amortiser", "prior"), ("critic", "faces"), ("critic", "prior")),
     *(("decoder", "faces"), ("decoder", "target")),
     *(("general", "faces"), ("head", "faces"), ("head", "target")),
+    *(("adversarial", "faces"), ("adversarial", "target")),
     *(("people", "faces"), ("people", "target")),
     *(("surrogate", "faces"), ("surrogate", "target")),
 ]
@@ -310,6 +314,16 @@ BAD: dict[type, dict[str, tuple[object, ...]]] = {
         "epochs": (0,),
         "batch": (0, 1),
         "rate": (math.nan,),
+        "decay": (-1.0,),
+    },
+    AdversarialLearning: {
+        "weight": (-0.1, math.nan),
+        "rounds": (0,),
+        "width": (0,),
+        "epochs": (0,),
+        "batch": (0, 1),
+        "rate": (math.nan,),
+        "attack_rate": (0.0,),
         "decay": (-1.0,),
     },
     JudgeTraining: {

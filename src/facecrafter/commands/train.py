@@ -19,6 +19,7 @@ from facecrafter.commands.source import From, Source
 from facecrafter.data.faces import Splits, joined
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.training import restore
+from facecrafter.training.adversarial import AdversarialLearning
 from facecrafter.training.amortiser import AmortiserTraining
 from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
@@ -149,6 +150,36 @@ class TrainPrior(_FromFaces):
             faces = joined(faces, splits.exposed(self.exposed))
         self.recipe.fit(faces, self.common.number(), self.out, device)
         return {"photographs": len(faces)} if self.exposed else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainAdversarial(_FromFaces):
+    """Train a rival, Adv Learning: Enc and f against a decoder that learns to invert them.
+
+    The folder is a --target for the other trainings and for `train bundle`, and a --decoder for it:
+    that of the game, a basic attacker's. One that `train decoder --target FOLDER` makes is what an
+    attacker has who goes on (A1). The defender sees private train photographs, as no Crafter does.
+
+    Example: facecrafter train adversarial --data lfw --root DATA/lfw --weight 0.5
+    """
+
+    target: Path = Path("bundles/lfw64")  # training folder or bundle that the defender starts from
+    out: Path = Path("runs/adversarial")  # folder for checkpoints and losses
+    recipe: Annotated[AdversarialLearning, tyro.conf.arg(name="")] = field(
+        default_factory=AdversarialLearning
+    )
+
+    def fit(self, splits: Splits, device: torch.device) -> Figures:
+        target = target_of(self.target, device)
+        seed, private = self.common.number(), splits.private_train
+        players = self.recipe.fit(target, private, seed, self.out, device)
+        model = fold_batch_norms(players.target)
+        return {
+            "mean_auc": round(utility(model, splits.private_test, device).mean, 4),
+            "ssim": round(
+                decoder_ssim(players.decoder, model.encode, splits.private_test, device), 3
+            ),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,6 +327,7 @@ _Part = (
     Annotated[TrainTarget, tyro.conf.subcommand("target", prefix_name=False)]
     | Annotated[TrainGeneral, tyro.conf.subcommand("general", prefix_name=False)]
     | Annotated[TrainHead, tyro.conf.subcommand("head", prefix_name=False)]
+    | Annotated[TrainAdversarial, tyro.conf.subcommand("adversarial", prefix_name=False)]
     | Annotated[TrainPrior, tyro.conf.subcommand("prior", prefix_name=False)]
     | Annotated[TrainStyle, tyro.conf.subcommand("style", prefix_name=False)]
     | Annotated[TrainCritic, tyro.conf.subcommand("critic", prefix_name=False)]

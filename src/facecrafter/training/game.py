@@ -1,0 +1,160 @@
+"""Adversarial games: a defender's networks trained against an attacker's (Definition 7, Table III).
+
+The loop is written once; a rival is its players and their losses. Such a defence changes Enc and
+what comes behind it, so the cloud must deploy both, and it learns from private photographs
+(X_train), which Crafter never sees.
+"""
+
+import abc
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from facecrafter.data.faces import Faces
+from facecrafter.errors import DataError, SettingError
+from facecrafter.models.split import AbstractSplitModel
+from facecrafter.randomness import stream
+from facecrafter.training.batches import batch_of, varied
+from facecrafter.training.loop import Job, Losses, one_cycle, run, set_rate, shuffled
+from facecrafter.training.precision import mixed
+from facecrafter.training.settings import require_counts, require_not_negative, require_positive
+from facecrafter.types import Features, Images
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What both players see in a step."""
+
+    images: Images
+    labels: Tensor  # (images, questions), 0 to 1: what the cloud is to answer
+
+
+class AbstractPlayers(abc.ABC):
+    """The networks of both, and what each wants to be small; each loss is a mean over images."""
+
+    target: AbstractSplitModel  # what the defender deploys: Enc, and f behind it
+
+    @abc.abstractmethod
+    def attackers(self) -> Mapping[str, nn.Module]:
+        """The attacker's networks, by the names that a checkpoint gives them."""
+
+    def release(self, images: Images) -> Features:
+        """What leaves the device."""
+        return self.target.encode(images)
+
+    @abc.abstractmethod
+    def privacy(self, features: Features, batch: Batch) -> Tensor:
+        """L_privacy, whose slopes reach the defender through the features."""
+
+    @abc.abstractmethod
+    def utility(self, features: Features, batch: Batch) -> Tensor:
+        """L_utility."""
+
+    @abc.abstractmethod
+    def attack(self, features: Features, batch: Batch) -> Tensor:
+        """L_attacker; no slope reaches the defender."""
+
+
+Players = TypeVar("Players", bound=AbstractPlayers)
+
+
+@dataclass(frozen=True)
+class AbstractGame(abc.ABC, Generic[Players]):
+    """Hyperparameters of a rival of the family. Raises `SettingError`."""
+
+    weight: float = 0.5  # lambda, 0 to 1: of L_privacy, the rest of L_utility; paper: 0.1 to 0.8
+    rounds: int = 1  # steps of the attacker before each of the defender; ours
+    epochs: int = 20  # ours
+    batch: int = 32  # ours
+    rate: float = 5e-4  # of the defender, AdamW, at the peak of one cycle; ours
+    attack_rate: float = 1e-3  # of the attacker, AdamW, always the same; ours
+    decay: float = 5e-2  # AdamW, of the defender; ours
+    bfloat16: bool = False  # mixed precision; ours
+
+    def __post_init__(self) -> None:
+        require_counts(self, "rounds", "epochs")
+        require_counts(self, "batch", least=2)  # batch norms need two
+        require_positive(self, "rate", "attack_rate")
+        require_not_negative(self, "decay", "weight")
+        if self.weight > 1:
+            raise SettingError(
+                f"weight={self.weight:g} of {type(self).__name__}: lambda shares between privacy "
+                "and utility, so give a number from 0 to 1."
+            )
+
+    @abc.abstractmethod
+    def players(self, target: AbstractSplitModel, faces: Faces) -> Players:
+        """Fresh players, the defender's starting as `target`; drawn from torch's generator."""
+
+    def fit(
+        self,
+        target: AbstractSplitModel,
+        faces: Faces,
+        seed: int = 0,
+        folder: Path | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Players:
+        """Play; both sides come back in evaluation mode.
+
+        `target`: what the defender starts from; it is left as it is. `faces`: X_train, with
+        attributes, private photographs of the people that are to be protected. Raises `DataError`.
+        """
+        known = faces.known()
+        if not faces.attribute_names or len(known) == 0:
+            raise DataError("no face has attributes: the defender keeps what they ask.")
+        place = torch.device(device)
+        torch.manual_seed(stream(seed, "game weights").initial_seed())
+        players = self.players(deepcopy(target).to(place).requires_grad_(), faces)
+        sides = {"model": players.target, **players.attackers()}
+        for side in sides.values():
+            side.to(place).train()
+        defender = AdamW(players.target.parameters(), self.rate, weight_decay=self.decay)
+        attacker = AdamW(
+            [one for side in players.attackers().values() for one in side.parameters()],
+            self.attack_rate,
+        )
+        labels = torch.from_numpy(np.ascontiguousarray(faces.attributes[known]))
+        steps = len(known) // self.batch * self.epochs
+
+        def drawn(i: int) -> Batch:
+            chosen = shuffled(len(known), self.batch, i, lambda e: stream(seed, "game", e))
+            images = batch_of(faces, torch.from_numpy(known)[chosen], place)
+            view = varied(images, stream(seed, "game view", i), shift=2)
+            return Batch(view, labels[chosen].to(place))
+
+        def step(i: int) -> Losses:
+            set_rate(defender, self.rate * one_cycle(i, steps))
+            batch = drawn(i)
+            seen = torch.zeros(())
+            for _ in range(self.rounds):
+                with mixed(place, self.bfloat16):
+                    seen = players.attack(players.release(batch.images).detach(), batch)
+                _descend(attacker, seen)
+            with mixed(place, self.bfloat16):
+                features = players.release(batch.images)
+                lost, kept = players.utility(features, batch), players.privacy(features, batch)
+            _descend(defender, (1 - self.weight) * lost + self.weight * kept)
+            return {"attacker": seen.item(), "utility": lost.item(), "privacy": kept.item()}
+
+        recipe = f"{self} seed={seed} faces={len(known)}"
+        optimisers = {"defender": defender, "attacker": attacker}
+        rests_on = {"faces": faces.take(known), "target": target}
+        run(Job(type(self).__name__, steps, step, sides, optimisers, recipe, rests_on), folder)
+        for side in sides.values():
+            side.eval()
+        return players
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step of one side; slopes that the loss has in the other's networks are dropped."""
+    mine = [one for group in optimiser.param_groups for one in group["params"]]
+    for one, slope in zip(mine, torch.autograd.grad(loss, mine), strict=True):
+        one.grad = slope
+    optimiser.step()
