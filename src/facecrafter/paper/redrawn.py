@@ -117,7 +117,7 @@ def _tradeoff(threat: str) -> Callable[[Kept], Redrawn | None]:
             "A curve for each defence, a point for each of its settings; the black square is the "
             "ideal. The dotted line is what the paper prints for LFW without a defence, at 128 x "
             "128 pixels and with another judge. FSIM is in the paper's Figures 19 to 21. Adv "
-            "Learning and Disco are not built yet.",
+            "Learning and Disco were not measured.",
             _rows(found, ("auc", *SEEN)),
             figure,
         )
@@ -222,7 +222,7 @@ def _epochs(threat: str) -> Callable[[Kept], Redrawn | None]:
             11 + LEARNT.index(threat),
             f"{threat} over epochs",
             "At 0 is the basic attack, as in the paper; then what an attacker gets who goes on "
-            "learning from releases of public faces. Adv Learning is not built yet.",
+            "learning from releases of public faces. Adv Learning was not measured.",
             csv_of(("defence", "threat", "epochs"), lines, measures),
             figure,
         )
@@ -258,7 +258,7 @@ def _heat(kept: Kept) -> Redrawn | None:
         "Eval Acc against five attacks, and what is left of use",
         "Redder is less private, bluer more useful. The paper takes the mean over betas; here each "
         "setting has its line. Stronger attacks that learn, ours, are in "
-        "[adaptive](adaptive.md). Adv Learning and TIPRDC are not built yet.",
+        "[adaptive](adaptive.md). Adv Learning and TIPRDC were not measured.",
         _rows(found, ("eval_acc", "auc")),
         figure,
     )

@@ -201,7 +201,13 @@ ITEMS: tuple[Item, ...] = (
         lookups.others,
     ),
     Item("Figures 6 to 12, 15, 26", "CelebA", f"{_BETAS} at beta 0.5, 1, 2 white-box", CELEBA),
-    Item("Figures 6 to 8, 12, 14", "Adv Learning, Disco", "Disco: see Figure 12", NOT_BUILT),
+    Item(
+        "Figures 6 to 8, 12, 14",
+        "Adv Learning",
+        "no figures (LFW)",
+        "facecrafter train adversarial --root LFW; facecrafter evaluate --root LFW --bundle FOLDER",
+    ),
+    Item("Figures 6 to 8, 12, 14", "Disco", "see Figure 12", NOT_BUILT),
     Item("Figures 9, 13, 14", "TIPRDC", "Eval Acc above 40 % (CelebA)", NOT_BUILT),
     Item("Figures 16, 17", "Fawkes, LowKey", "no figures (LFW)", NOT_BUILT),
     Item(
