@@ -165,7 +165,7 @@ def _more_decoders_beside_it(run: Run) -> None:
     stored = load(found[0]).need("decoder").state_dict()
     for name, value in restore(Path("runs/again1"), "decoder", 64).state_dict().items():
         assert torch.allclose(stored[name], value, rtol=1e-3, atol=1e-4)  # halves
-    wide = ("train", "target", *DATA, "--widths", "8", "4", "4", "4", "--epochs", "1")
+    wide = ("train", "target", *DATA, "--widths", "16", "4", "4", "4", "--epochs", "1")
     assert run(*wide, "--batch", "8", "--out", "runs/wide")[0] == 0
     another = ("train", "shadow", *DATA, "--decoder", "runs/again1", "--bundle")
     for refused, why in (
@@ -173,7 +173,7 @@ def _more_decoders_beside_it(run: Run) -> None:
         ((*words, "bundles/small-shadow2"), "small-shadow2 holds this very decoder"),
         ((*words, "runs/again1", "--out", "bundles/small"), "--out small is there already"),
         ((*words, "runs/again1", "--size", "32"), "--size 32: small is for faces of 64 pixels"),
-        ((*another, "runs/wide"), "turns 4 x 16 x 16 features into faces of 64 pixels; the"),
+        ((*another, "runs/wide"), "turns 8 x 16 x 16 features into faces of 64 pixels; the"),
     ):
         code, _, err = run(*refused)
         assert code == 1

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from facecrafter.cli import main
-from facecrafter.commands import precision
 from facecrafter.commands.evaluate import TABLES, Evaluate
-from facecrafter.commands.precision import slow_in_bfloat16, suited
-from facecrafter.paper.float32 import in_float32
+from facecrafter.paper import precision
+from facecrafter.paper.precision import in_float32, slow_in_bfloat16, suited
 
 CPU = torch.device("cpu")
 

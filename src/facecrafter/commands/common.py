@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ import tyro
 from torch import Generator
 
 from facecrafter.errors import SettingError
+from facecrafter.paper.precision import suited
 from facecrafter.randomness import secret, stream
 
 OK = 0
@@ -63,6 +65,16 @@ class Outcome:
     text: str
     facts: Mapping[str, Any]  # what JSON can hold
     code: int = OK
+
+
+def warn_of_bfloat16(recipe: object, device: torch.device, instead: str) -> None:
+    """Say on standard error, where a recipe is slow for its precision, what to do `instead`."""
+    if suited(recipe, device) != recipe:
+        print(
+            "facecrafter: this processor cannot multiply in bfloat16, so mixed precision takes "
+            f"about twenty times as long as float32. {instead}",
+            file=sys.stderr,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

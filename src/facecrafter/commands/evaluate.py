@@ -9,16 +9,15 @@ from typing import Literal
 
 import torch
 
-from facecrafter.commands.common import AbstractCommand, Outcome
-from facecrafter.commands.precision import warn_of_bfloat16
+from facecrafter.commands.common import AbstractCommand, Outcome, warn_of_bfloat16
 from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
 from facecrafter.errors import SettingError
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.evaluate import Step, Summary, evaluate
-from facecrafter.paper.float32 import in_float32
 from facecrafter.paper.headline import fill_readme
+from facecrafter.paper.precision import in_float32
 from facecrafter.paper.report import write_report
-from facecrafter.paper.scenes import lfw64, lfw64_batch, lfw64_general
+from facecrafter.paper.scenes import lfw64, lfw64_batch
 from facecrafter.paper.store import Store
 from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tables.averaging import LFW64_AVERAGING
@@ -56,7 +55,6 @@ TABLES: dict[TableName, Table] = {
     "crafter-z": LFW64_CRAFTER_Z,
     "general": LFW64_GENERAL,
 }
-_SCENES = {"published": lfw64_batch, "general": lfw64_general}  # those of the others have priors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +107,8 @@ class Evaluate(AbstractCommand):
         device = str(self.common.torch_device())
         bundle, shadows = in_project(self.bundle), shadows_of(self.bundle, self.shadows)
         where = self.root, bundle, shadows, self.cache, device
-        of_all = partial(lfw64, *where, priors=self.priors)
-        make = partial(_SCENES[self.table], *where) if self.table in _SCENES else of_all
+        of_all = partial(lfw64, *where, priors=self.priors, name=TABLES[self.table].scene)
+        make = partial(lfw64_batch, *where) if self.table == "published" else of_all
         store = Store(self.results, self.work, self.spot_check)
         steps: list[Step] = []
         cells = tuple(self.cells())

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
-from facecrafter.commands.common import AbstractCommand, Outcome
-from facecrafter.commands.precision import warn_of_bfloat16
+from facecrafter.commands.common import AbstractCommand, Outcome, warn_of_bfloat16
 from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
 from facecrafter.data.faces import Faces
 from facecrafter.data.lfw import lfw
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import SettingError
-from facecrafter.paper.float32 import in_float32
+from facecrafter.paper.precision import in_float32
 from facecrafter.paper.results import AbstractResults, Setting
 from facecrafter.paper.scenes import Scene, lfw64
 from facecrafter.paper.store import Record

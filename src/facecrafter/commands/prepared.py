@@ -10,12 +10,12 @@ import torch
 from facecrafter import bundle as bundles
 from facecrafter.attacks.base import AbstractAttack, AttackerView
 from facecrafter.bundle import Bundle
-from facecrafter.commands.precision import suited
 from facecrafter.defences.base import Encode, Offline
 from facecrafter.errors import BundleError
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.prior import Prior
 from facecrafter.models.surrogate import Surrogate
+from facecrafter.paper.precision import suited
 from facecrafter.paper.threats import threats
 
 AttackName = Literal["white-box", "black-box", "hybrid"]

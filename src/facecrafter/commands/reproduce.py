@@ -11,7 +11,6 @@ from facecrafter.commands.assemble import TrainBundle
 from facecrafter.commands.common import AbstractCommand, Outcome
 from facecrafter.commands.evaluate import TABLES
 from facecrafter.commands.pages import Report
-from facecrafter.commands.precision import suited
 from facecrafter.commands.source import From, Source
 from facecrafter.commands.train import (
     TrainAmortiser,
@@ -24,6 +23,7 @@ from facecrafter.commands.train import (
 )
 from facecrafter.paper.cells import Table
 from facecrafter.paper.evaluate import evaluate
+from facecrafter.paper.precision import suited
 from facecrafter.paper.report import write_report
 from facecrafter.paper.scenes import MINIMUM, Scene, deployment
 from facecrafter.paper.store import Store

@@ -10,10 +10,9 @@ import torch
 import tyro
 
 from facecrafter.commands.assemble import TrainBundle
-from facecrafter.commands.common import AbstractCommand, Common, Outcome
+from facecrafter.commands.common import AbstractCommand, Common, Outcome, warn_of_bfloat16
 from facecrafter.commands.figures import decoder_ssim, judge_accuracy, utility
 from facecrafter.commands.networks import prior_of, target_of
-from facecrafter.commands.precision import warn_of_bfloat16
 from facecrafter.commands.shadow import TrainShadow
 from facecrafter.commands.source import From, Source
 from facecrafter.data.faces import Splits, joined

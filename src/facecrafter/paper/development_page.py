@@ -7,9 +7,9 @@ from facecrafter.paper import circumstances, describe
 from facecrafter.paper.development import EXPRESSIONS, TASKS, TaskName
 from facecrafter.paper.development_results import Results
 from facecrafter.paper.files import write_whole
-from facecrafter.paper.float32 import in_float32
 from facecrafter.paper.markdown import markdown, number
 from facecrafter.paper.points import Spread, by_label, questions
+from facecrafter.paper.precision import in_float32
 from facecrafter.paper.scenes import MINIMUM
 from facecrafter.paper.store import Record
 from facecrafter.paper.tables.development import DEFENCES, REPORTED

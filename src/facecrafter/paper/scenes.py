@@ -178,24 +178,14 @@ def lfw64(
     cache: Path | None = None,  # of decoded crops
     device: str = "cpu",
     priors: Path | None = None,  # folder of training folders of further priors, each by its name
+    name: str = "lfw64-deployment",  # another one for an encoder of another kind
 ) -> Scene:
     """LFW at 64 x 64 pixels in the deployment scenario, networks from a bundle.
 
     The attacker's decoders are the bundle's own and those of `shadows`. Raises `DataError`,
     `BundleError`.
     """
-    return deployment("lfw64-deployment", lfw(root, 64, cache), bundle, shadows, device, priors)
-
-
-def lfw64_general(
-    root: Path,
-    bundle: Path,
-    shadows: Sequence[Path] = (),
-    cache: Path | None = None,
-    device: str = "cpu",
-) -> Scene:
-    """`lfw64` by another name, for an encoder that was made for no task; arguments as there."""
-    return deployment("lfw64-general", lfw(root, 64, cache), bundle, shadows, device)
+    return deployment(name, lfw(root, 64, cache), bundle, shadows, device, priors)
 
 
 def deployment(

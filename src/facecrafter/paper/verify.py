@@ -27,6 +27,7 @@ from facecrafter.errors import BundleError, DataError, SettingError
 from facecrafter.metrics.image import ssim
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.judge import Judge
+from facecrafter.paper.precision import suited
 from facecrafter.paper.threats import Threat, threats
 from facecrafter.progress import Advance, progress
 from facecrafter.randomness import child, permutation, stream
@@ -184,7 +185,8 @@ def _prepared(
         amortiser=bundle.amortiser,
         shadows=decoders,
     )
-    chosen = tuple(attacks) or threats(decoders=len(decoders))
+    place = next(target.parameters()).device
+    chosen = tuple(attacks) or suited(threats(decoders=len(decoders)), place)
     offline = Offline(target.encode, prior, bundle.amortiser, bundle.critic, bundle.surrogate)
     return _Attacker(view, chosen, bundle.need("judge")), offline
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
 from facecrafter.data.faces import Faces
-from facecrafter.errors import DataError, SettingError
+from facecrafter.errors import SettingError
 from facecrafter.models.split import AbstractSplitModel
 from facecrafter.randomness import stream
 from facecrafter.training.batches import batch_of, varied
+from facecrafter.training.labels import labelled
 from facecrafter.training.loop import Job, Losses, one_cycle, run, set_rate, shuffled
 from facecrafter.training.precision import mixed
 from facecrafter.training.settings import require_counts, require_not_negative, require_positive
@@ -106,9 +106,7 @@ class AbstractGame(abc.ABC, Generic[Players]):
         `target`: what the defender starts from; it is left as it is. `faces`: X_train, with
         attributes, private photographs of the people that are to be protected. Raises `DataError`.
         """
-        known = faces.known()
-        if not faces.attribute_names or len(known) == 0:
-            raise DataError("no face has attributes: the defender keeps what they ask.")
+        faces, labels = labelled(faces, "the defender keeps what they ask")
         place = torch.device(device)
         torch.manual_seed(stream(seed, "game weights").initial_seed())
         players = self.players(deepcopy(target).to(place).requires_grad_(), faces)
@@ -120,12 +118,11 @@ class AbstractGame(abc.ABC, Generic[Players]):
             [one for side in players.attackers().values() for one in side.parameters()],
             self.attack_rate,
         )
-        labels = torch.from_numpy(np.ascontiguousarray(faces.attributes[known]))
-        steps = len(known) // self.batch * self.epochs
+        steps = len(faces) // self.batch * self.epochs
 
         def drawn(i: int) -> Batch:
-            chosen = shuffled(len(known), self.batch, i, lambda e: stream(seed, "game", e))
-            images = batch_of(faces, torch.from_numpy(known)[chosen], place)
+            chosen = shuffled(len(faces), self.batch, i, lambda e: stream(seed, "game", e))
+            images = batch_of(faces, chosen, place)
             view = varied(images, stream(seed, "game view", i), shift=2)
             return Batch(view, labels[chosen].to(place))
 
@@ -143,9 +140,9 @@ class AbstractGame(abc.ABC, Generic[Players]):
             _descend(defender, (1 - self.weight) * lost + self.weight * kept)
             return {"attacker": seen.item(), "utility": lost.item(), "privacy": kept.item()}
 
-        recipe = f"{self} seed={seed} faces={len(known)}"
+        recipe = f"{self} seed={seed} faces={len(faces)}"
         optimisers = {"defender": defender, "attacker": attacker}
-        rests_on = {"faces": faces.take(known), "target": target}
+        rests_on = {"faces": faces, "target": target}
         run(Job(type(self).__name__, steps, step, sides, optimisers, recipe, rests_on), folder)
         for side in sides.values():
             side.eval()

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from facecrafter.data.faces import Faces
-from facecrafter.errors import DataError, SettingError
+from facecrafter.errors import SettingError
 from facecrafter.models.split import AbstractSplitModel, ResNet
 from facecrafter.randomness import stream
 from facecrafter.training.batches import batch_of, varied
+from facecrafter.training.labels import labelled
 from facecrafter.training.loop import Job, Losses, one_cycle, run, set_rate, shuffled
 from facecrafter.training.precision import mixed
 from facecrafter.training.settings import require_counts, require_not_negative, require_positive
@@ -52,23 +52,20 @@ class HeadTraining:
 
         Raises `DataError` where no face has attributes, and `SettingError` for a VGG-16.
         """
-        known = faces.known()
-        if not faces.attribute_names or len(known) == 0:
-            raise DataError("no face has attributes: f learns from them.")
+        faces, labels = labelled(faces, "f learns from them")
         place = torch.device(device)
         model = with_fresh_head(target, len(faces.attribute_names), seed).to(place)
         learnt = [one for one in model.parameters() if one.requires_grad]
         optimiser = torch.optim.AdamW(learnt, self.rate, weight_decay=self.decay)
-        labels = torch.from_numpy(np.ascontiguousarray(faces.attributes[known]))
-        steps = len(known) // self.batch * self.epochs
+        steps = len(faces) // self.batch * self.epochs
 
         def step(i: int) -> Losses:
             model.train()
             for name in ENCODER:
                 model.get_submodule(name).eval()  # its batch norms stay, too
             set_rate(optimiser, self.rate * one_cycle(i, steps))
-            chosen = shuffled(len(known), self.batch, i, lambda e: stream(seed, "head", e))
-            images = batch_of(faces, torch.from_numpy(known)[chosen], place)
+            chosen = shuffled(len(faces), self.batch, i, lambda e: stream(seed, "head", e))
+            images = batch_of(faces, chosen, place)
             images = varied(images, stream(seed, "head view", i))
             with mixed(place, self.bfloat16):
                 logits = model(images)
@@ -78,9 +75,9 @@ class HeadTraining:
             optimiser.step()
             return {"cross-entropy": loss.item()}
 
-        recipe = f"{self} seed={seed} faces={len(known)}"
+        recipe = f"{self} seed={seed} faces={len(faces)}"
         modules, optimisers = {"model": model}, {"adam": optimiser}
-        rests_on = {"faces": faces.take(known), "target": target}
+        rests_on = {"faces": faces, "target": target}
         run(Job("f", steps, step, modules, optimisers, recipe, rests_on), folder)
         return model.eval()
 

@@ -7,7 +7,7 @@ from facecrafter.defences.blend import Blend
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.plain import Plain
 from facecrafter.paper.cells import Table
-from facecrafter.paper.float32 import in_float32
+from facecrafter.paper.precision import in_float32
 from facecrafter.paper.threats import threats
 
 LFW64_GENERAL = Table(

@@ -1,12 +1,10 @@
 """Mixed precision and the processor: a gain on most, a trap on those without its instructions."""
 
+import dataclasses
 import platform
-import sys
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
-
-from facecrafter.paper.float32 import in_float32
 
 Recipe = TypeVar("Recipe")
 
@@ -26,11 +24,13 @@ def suited(recipe: Recipe, device: torch.device) -> Recipe:
     return in_float32(recipe) if slow_in_bfloat16(device) else recipe
 
 
-def warn_of_bfloat16(recipe: object, device: torch.device, instead: str) -> None:
-    """Say on standard error, where a recipe is slow for its precision, what to do `instead`."""
-    if suited(recipe, device) != recipe:
-        print(
-            "facecrafter: this processor cannot multiply in bfloat16, so mixed precision takes "
-            f"about twenty times as long as float32. {instead}",
-            file=sys.stderr,
-        )
+def in_float32(recipe: Recipe) -> Recipe:
+    """The same recipe, and those within it or within a tuple, without mixed precision."""
+    if isinstance(recipe, tuple):
+        return cast("Recipe", tuple(in_float32(one) for one in cast("tuple[Any, ...]", recipe)))
+    if not dataclasses.is_dataclass(recipe):
+        return recipe
+    inside = {f.name: in_float32(getattr(recipe, f.name)) for f in dataclasses.fields(recipe)}
+    if "bfloat16" in inside:
+        inside["bfloat16"] = False
+    return cast("Recipe", dataclasses.replace(cast("Any", recipe), **inside))
