@@ -100,6 +100,8 @@ def without(name: str) -> dict[str, torch.Tensor]:
         (weights() | {"synthesis.b4.const": torch.full((6, 4, 4), torch.nan)}, "b4.const holds"),
         (weights() | {"synthesis.b8.resample_filter": torch.ones(4, 4) / 16}, "another filter"),
         (weights() | {"mapping.fc1.weight": torch.ones(8, 9)}, "size mismatch"),
+        ({"synthesis.blob": torch.ones(2)}, "not the weights of a StyleGAN2"),
+        (weights() | {"mapping.fc0.weight": torch.ones(())}, "not the weights of a StyleGAN2"),
     ],
 )
 def test_weights_of_another_kind_are_refused(given, told):

@@ -31,7 +31,7 @@ class Adopt(AbstractCommand):
     how to write one. Measures where the mapping puts its styles, lays its average picture over the
     average public face to see which square of it is a face, and writes a folder that `evaluate
     --table priors --priors PRIORS` takes. Look at its faces.png: the average public face, the
-    generator's, then some of its faces. Minutes of one core for a generator of 1024 pixels.
+    generator's, then some of its faces.
 
     Example: facecrafter adopt --weights ffhq.safetensors --root DATA/lfw --out PRIORS/ffhq
     """
@@ -56,7 +56,7 @@ class Adopt(AbstractCommand):
         assert box is not None
         prior.frame(box)
         keep(self.out, prior, f"adopted {self.weights.name}, {self.measured} z")
-        faces = prior(self._latents(prior)).cpu()
+        faces = torch.cat([prior(one).cpu() for one in self._latents(prior).split(1)])
         above = [] if face is None else [face[None], faces.mean(dim=0, keepdim=True)]
         sheet(torch.cat([*above, faces])).save(self.out / SHOWN)
         fits = "" if like is None else f", as like the average public face as r = {like:.2f}"

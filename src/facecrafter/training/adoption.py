@@ -5,6 +5,7 @@ that they are published as is never opened (docs/stylegan.md).
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def adopted(
         latent_dim = len(weights["mapping.fc0.weight"])
         made = StyleGan(latent_dim, widths, depth, size, box or (0, 0, sides[-1]))
         made.load_state_dict(dict(_renamed(weights, depth, sides)), strict=False)
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, IndexError, TypeError, RuntimeError) as error:
         raise DataError(
             f"these are not the weights of a StyleGAN2 generator in NVIDIA's names ({error}): "
             "docs/stylegan.md shows how to write them."
@@ -87,12 +88,13 @@ def _refuse_other_kinds(weights: Weights) -> None:
 
 
 def _sides(weights: Weights, largest: int | None) -> Iterator[int]:
-    held = {int(name.split(".")[1][1:]) for name in weights if name.startswith("synthesis.b")}
+    found = (re.match(r"synthesis\.b(\d+)\.", name) for name in weights)
+    held = {int(match[1]) for match in found if match}
     side = FIRST
     while side in held and (largest is None or side <= largest):
         yield side
         side *= 2
-    if side == FIRST or (largest is not None and largest not in held):
+    if largest is not None and largest not in held:
         raise SettingError(
             f"largest={largest}: this StyleGAN has maps of {sorted(held)} pixels; name one of them."
         )

@@ -27,9 +27,9 @@ LFW64_GENERAL = Table(
             "`facecrafter train general --data lfw --root LFW --widths 64 64 128 256 --epochs 12`; "
             "the AUC above is that of an f that `train head` taught the attributes behind it, on "
             "public photographs; the decoder that attacks is a new one (`train decoder --epochs "
-            "4`), prior and judge are those of the bundle of the other pages. Everything is in "
-            "float32. What a cloud gets that trains on releases of this encoder stands in "
-            "[development](development.md)."
+            "4`), as is the amortiser (`--width 32 --steps 2000`); prior and judge are those of "
+            "the other pages. Everything is in float32. What a cloud gets that trains on "
+            "releases of this encoder stands in [development](development.md)."
         ),
     },
 )
