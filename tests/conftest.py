@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 
 from command_line import Run, runner
+from facecrafter.data.faces import Faces
 from small_bundle import make_bundle, make_photographs
 
 # the same examples on every run: a failure in CI is one that everybody can repeat
@@ -28,6 +30,18 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def faces() -> Faces:
+    """Sixteen crops of noise, of four people, with two attributes."""
+    rng = np.random.default_rng(0)
+    return Faces(
+        pixels=rng.integers(0, 256, (16, 3, 64, 64), np.uint8),
+        identities=np.arange(16, dtype=np.int64) % 4 + 3,  # numbers with a gap before them
+        attributes=rng.integers(0, 2, (16, 2)).astype(np.float32),
+        attribute_names=("smiling", "bald"),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from facecrafter.data.faces import Faces
+from facecrafter.defences.adversarial import AdversarialLearning
 from facecrafter.errors import DataError, SettingError
 from facecrafter.models.decoder import LinearDecoder
 from facecrafter.models.folding import fold_batch_norms
@@ -20,7 +21,6 @@ from facecrafter.models.part import frozen
 from facecrafter.models.prior import Prior
 from facecrafter.models.split import ResNet, Vgg16
 from facecrafter.training import loop
-from facecrafter.training.adversarial import AdversarialLearning
 from facecrafter.training.amortiser import AmortiserTraining
 from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
@@ -53,7 +53,7 @@ FITS: dict[str, Fit] = {  # each recipe as a function of what it may rest on, se
     "target": lambda faces, target, prior, **k: TARGET.fit(faces, **k),
     "general": lambda faces, target, prior, **k: GENERAL.fit(faces, **k),
     "head": lambda faces, target, prior, **k: HEAD.fit(target, faces, **k),
-    "adversarial": lambda faces, target, prior, **k: ADVERSARIAL.fit(target, faces, **k).target,
+    "adversarial": lambda faces, target, prior, **k: ADVERSARIAL.play(target, faces, **k).target,
     "prior": lambda faces, target, prior, **k: PRIOR.fit(faces, **k),
     "style": lambda faces, target, prior, **k: STYLE.fit(faces, **k),
     "judge": lambda faces, target, prior, **k: JUDGE.fit(faces, **k),

@@ -27,6 +27,7 @@ from facecrafter.paper.tables.general import LFW64_GENERAL
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.priors import LFW64_PRIORS
 from facecrafter.paper.tables.published import PUBLISHED
+from facecrafter.paper.tables.rivals import LFW64_RIVALS
 from facecrafter.paper.tables.searches import LFW64_SEARCHES
 from facecrafter.paper.tables.stand_ins import LFW64_STAND_INS
 from facecrafter.paper.threats import PRIORS, Threat, all_threats, searching
@@ -42,6 +43,7 @@ TableName = Literal[
     "priors",
     "crafter-z",
     "general",
+    "rivals",
 ]
 TABLES: dict[TableName, Table] = {
     "grid": LFW64,
@@ -54,6 +56,7 @@ TABLES: dict[TableName, Table] = {
     "priors": LFW64_PRIORS,
     "crafter-z": LFW64_CRAFTER_Z,
     "general": LFW64_GENERAL,
+    "rivals": LFW64_RIVALS,
 }
 
 
@@ -79,7 +82,8 @@ class Evaluate(AbstractCommand):
     # curve: A1 over pairs and epochs. stand-ins: how little a release may say. searches: attacks
     # that need no lesson and that the paper does not have. priors: other generators (A2).
     # crafter-z: its beta against its rate (Table XIV), ten minutes of a core for each setting.
-    # general: an encoder that was made for no task, of the --bundle that must be given
+    # general: an encoder that was made for no task, of the --bundle that must be given.
+    # rivals: defences of others; those that are games are trained first, ten minutes of a core each
     table: TableName = "grid"
     # for --table priors: folder that holds the --out of a `train prior`, `train style` or `adopt`
     # for each generator, by name; what has another name than the table's is measured, too

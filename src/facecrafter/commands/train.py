@@ -16,9 +16,9 @@ from facecrafter.commands.networks import prior_of, target_of
 from facecrafter.commands.shadow import TrainShadow
 from facecrafter.commands.source import From, Source
 from facecrafter.data.faces import Splits, joined
+from facecrafter.defences.adversarial import AdversarialLearning
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.training import restore
-from facecrafter.training.adversarial import AdversarialLearning
 from facecrafter.training.amortiser import AmortiserTraining
 from facecrafter.training.critic import CriticTraining
 from facecrafter.training.decoder import DecoderTraining
@@ -171,7 +171,7 @@ class TrainAdversarial(_FromFaces):
     def fit(self, splits: Splits, device: torch.device) -> Figures:
         target = target_of(self.target, device)
         seed, private = self.common.number(), splits.private_train
-        players = self.recipe.fit(target, private, seed, self.out, device)
+        players = self.recipe.play(target, private, seed, self.out, device)
         model = fold_batch_norms(players.target)
         return {
             "mean_auc": round(utility(model, splits.private_test, device).mean, 4),

@@ -24,6 +24,7 @@ from facecrafter.paper import describe, provenance
 from facecrafter.paper.adaptive import learn
 from facecrafter.paper.cells import Cell
 from facecrafter.paper.keeping import digest, kept_faces, taught, work_of, work_of_attack
+from facecrafter.paper.redeployed import redeployed
 from facecrafter.paper.repeated import averaged, near_duplicate
 from facecrafter.paper.scenes import PIECE, Scene
 from facecrafter.paper.store import TAKEN_OVER, Record, Store
@@ -58,6 +59,7 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     found = store.find(key)
     if found is not None:
         return _verified(found, cell, scene, store)
+    scene = redeployed(cell, scene, store)
     # Kept without the judge in their names, and attacks by what they attack: neither another
     # judge nor other code that releases the same needs a new attack.
     released = deploy(

@@ -50,6 +50,8 @@ class Scene:
     minimum: int = MINIMUM
     # what an adaptive attacker has protected by the device to learn from; None: there is none
     public: Faces | None = None
+    # what defences learn from that change Enc; no other sees them, and no attacker
+    private_train: Faces | None = None
     # generators of an attacker who has others than the device's (A2), by name
     priors: Mapping[str, Prior] = field(default_factory=dict[str, Prior])
 
@@ -209,6 +211,7 @@ def deployment(
         judge_labels(splits.private_train, splits.private_test),
         (loaded.need("decoder"), *more),
         public=splits.public,
+        private_train=splits.private_train,
         priors={} if priors is None else further(priors, device),
     )
 

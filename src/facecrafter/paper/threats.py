@@ -156,6 +156,22 @@ def searching(prior: str, restarts: int = RESTARTS) -> Threat:
     return Threat(f"white-box A2, {prior}", OtherPrior(prior, search))
 
 
+def playing(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
+    """The basic attacks with one decoder, and those A1 that begin with it or from fresh weights.
+
+    Against a game the one decoder is that of the game, as in the paper: what it learnt to read the
+    defender learnt to hide.
+    """
+    white, *with_decoder = threats(restarts, 1)
+    kinds = {one.name: one for one in adaptive(restarts, decoders)}
+    return (
+        white,
+        *(replace(one, name=f"{one.name}, one decoder") for one in with_decoder),
+        kinds["black-box A1"],
+        kinds["deep decoder A1"],
+    )
+
+
 FEWER = (500, 1000, 2000)  # public faces of the learning curve, below `Continued.faces`; ours
 LONGER = (5, 10, 40, 80)  # epochs of the learning curve, beside the 20 of `adaptive`; ours
 
@@ -205,7 +221,7 @@ def _for_longer(full: Threat) -> Iterator[Threat]:
 
 def all_threats(restarts: int = RESTARTS, decoders: int = RESTARTS) -> dict[str, Threat]:
     """Every threat of this module by its name."""
-    kinds = (threats, controls, adaptive, asking, elsewhere, learning, other)
+    kinds = (threats, controls, adaptive, asking, elsewhere, learning, other, playing)
     return {one.name: one for kind in kinds for one in kind(restarts, decoders)}
 
 
@@ -216,3 +232,4 @@ LEARNING = learning()
 OTHER = other()
 ELSEWHERE = elsewhere()
 ASKING = asking()
+PLAYING = playing()

@@ -37,6 +37,14 @@ def tiny(seed: int = 0, decoders: int = 2) -> Scene:
         )
         shadows = tuple(frozen(Decoder(8, 16, 64, 24)) for _ in range(decoders))
     labels = judge_labels(splits.private_train, splits.private_test)
-    test = splits.private_test
-    public = splits.public
-    return Scene("tiny", bundle, test, labels, shadows, batch=5, minimum=1, public=public)
+    return Scene(
+        "tiny",
+        bundle,
+        splits.private_test,
+        labels,
+        shadows,
+        batch=5,
+        minimum=1,
+        public=splits.public,
+        private_train=splits.private_train,
+    )

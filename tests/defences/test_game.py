@@ -8,12 +8,12 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from facecrafter.data.synthetic import synthetic
+from facecrafter.defences import game
+from facecrafter.defences.adversarial import AdversarialLearning, apart
+from facecrafter.defences.game import Batch
 from facecrafter.errors import DataError, SettingError
 from facecrafter.models.part import frozen
 from facecrafter.models.split import ResNet
-from facecrafter.training import game
-from facecrafter.training.adversarial import AdversarialLearning, apart
-from facecrafter.training.game import Batch
 
 GAME = AdversarialLearning(epochs=3, batch=8, width=8)
 
@@ -39,7 +39,7 @@ def kept(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def test_the_defender_begins_as_the_target_which_stays_as_it_is(target, faces):
     before = kept(target)
-    players = GAME.fit(target, faces)
+    players = GAME.play(target, faces)
     assert not moved(before, target)
     assert moved(before, players.target)
     assert not players.target.training
@@ -60,7 +60,7 @@ def test_each_side_moves_its_own_networks_alone(target, faces, monkeypatch):
         seen.append(tuple(moved(*pair) for pair in zip(before, both, strict=True)))
 
     monkeypatch.setattr(game, "_descend", watched)
-    replace(GAME, epochs=1, rounds=2).fit(target, faces)
+    replace(GAME, epochs=1, rounds=2).play(target, faces)
     one_step = [(False, True), (False, True), (True, False)]  # twice the attacker, the defender
     assert seen == one_step * (len(seen) // 3)
     assert seen
@@ -94,7 +94,7 @@ def test_more_lambda_leaves_the_decoder_of_the_game_further_off():
     batch = Batch(painted.images(range(16)), torch.from_numpy(painted.attributes[:16]))
     lost = list[float]()
     for weight in (0.0, 0.9):
-        players = replace(GAME, weight=weight, epochs=20, rate=3e-3).fit(target, painted)
+        players = replace(GAME, weight=weight, epochs=20, rate=3e-3).play(target, painted)
         with torch.no_grad():
             features = players.release(batch.images)
             lost.append(players.attack(features, batch).item())
@@ -110,4 +110,4 @@ def test_a_lambda_above_1_is_named(weight):
 def test_faces_without_attributes_are_refused(target, faces):
     nobody = replace(faces, attributes=np.zeros((16, 0), np.float32), attribute_names=())
     with pytest.raises(DataError, match="no face has attributes: the defender"):
-        GAME.fit(target, nobody)
+        GAME.play(target, nobody)

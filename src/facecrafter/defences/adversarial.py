@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from facecrafter.data.faces import Faces
+from facecrafter.defences.game import AbstractGame, AbstractPlayers, Batch
 from facecrafter.models.decoder import Decoder
 from facecrafter.models.split import AbstractSplitModel
-from facecrafter.training.game import AbstractGame, AbstractPlayers, Batch
 from facecrafter.training.settings import require_counts
 from facecrafter.types import Features, Images
 
@@ -30,6 +30,10 @@ class Inverted(AbstractPlayers):
     def attackers(self) -> Mapping[str, nn.Module]:
         return {"decoder": self.decoder}
 
+    @property
+    def inverse(self) -> Decoder:
+        return self.decoder
+
     def privacy(self, features: Features, batch: Batch) -> Tensor:
         return -self.attack(features, batch)
 
@@ -42,7 +46,7 @@ class Inverted(AbstractPlayers):
 
 @dataclass(frozen=True)
 class AdversarialLearning(AbstractGame[Inverted]):
-    """Play Adv Learning. `fit` returns Enc with its f, and the decoder of the game.
+    """Adv Learning. `play` returns Enc with its f, and the decoder of the game.
 
     `weight` is the paper's lambda, 0.1, 0.5 or 0.8. How it weighs the losses is ours, for neither
     paper says in which unit: (1 - lambda) cross-entropy + lambda times the root of the mean squared

@@ -2,7 +2,7 @@
 
 The loop is written once; a rival is its players and their losses. Such a defence changes Enc and
 what comes behind it, so the cloud must deploy both, and it learns from private photographs
-(X_train), which Crafter never sees.
+(X_train), which Crafter never sees. `play` trains; what a device then does is to encode.
 """
 
 import abc
@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.optim import AdamW
 
 from facecrafter.data.faces import Faces
+from facecrafter.defences.base import AbstractDefence, AbstractProtector, Offline
+from facecrafter.defences.plain import Plain
 from facecrafter.errors import SettingError
+from facecrafter.models.decoder import Decoder
 from facecrafter.models.split import AbstractSplitModel
 from facecrafter.randomness import stream
 from facecrafter.training.batches import batch_of, varied
@@ -45,6 +48,11 @@ class AbstractPlayers(abc.ABC):
     def attackers(self) -> Mapping[str, nn.Module]:
         """The attacker's networks, by the names that a checkpoint gives them."""
 
+    @property
+    def inverse(self) -> Decoder | None:
+        """The attacker's decoder, where the game has one: a basic attacker's, when it is over."""
+        return None
+
     def release(self, images: Images) -> Features:
         """What leaves the device."""
         return self.target.encode(images)
@@ -66,7 +74,14 @@ Players = TypeVar("Players", bound=AbstractPlayers)
 
 
 @dataclass(frozen=True)
-class AbstractGame(abc.ABC, Generic[Players]):
+class Deployed(Offline):
+    """What a device is handed where Enc was trained to hide: the defence is in Enc itself."""
+
+    game: "AbstractGame[AbstractPlayers] | None" = None  # that `encode` came out of
+
+
+@dataclass(frozen=True)
+class AbstractGame(AbstractDefence, Generic[Players]):
     """Hyperparameters of a rival of the family. Raises `SettingError`."""
 
     weight: float = 0.5  # lambda, 0 to 1: of L_privacy, the rest of L_utility; paper: 0.1 to 0.8
@@ -93,7 +108,17 @@ class AbstractGame(abc.ABC, Generic[Players]):
     def players(self, target: AbstractSplitModel, faces: Faces) -> Players:
         """Fresh players, the defender's starting as `target`; drawn from torch's generator."""
 
-    def fit(
+    def fit(self, offline: Offline, rng: Generator) -> AbstractProtector:
+        """Raises `SettingError` for an Enc of which nobody says that it came out of this game."""
+        if not isinstance(offline, Deployed) or offline.game != self:
+            raise SettingError(
+                f"{type(self).__name__} is a defence only where the cloud deploys the networks "
+                "that its game trained: play it on private photographs (`play`), and hand the "
+                "device a Deployed with its Enc. Another Enc would send plain features."
+            )
+        return Plain().fit(offline, rng)
+
+    def play(
         self,
         target: AbstractSplitModel,
         faces: Faces,

@@ -1,0 +1,96 @@
+"""The scene as a defence leaves it that changes what the cloud deploys."""
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from facecrafter.defences.base import Offline
+from facecrafter.defences.game import AbstractGame, AbstractPlayers, Deployed
+from facecrafter.errors import SettingError
+from facecrafter.models.part import AbstractPart, frozen
+from facecrafter.paper.cells import Cell
+from facecrafter.paper.scenes import Scene
+from facecrafter.paper.store import Store
+from facecrafter.training.amortiser import AmortiserTraining
+from facecrafter.training.decoder import DecoderTraining
+
+# what a basic attacker trains for an Enc that is not the bundle's; in the precision of the game
+GUESS = AmortiserTraining(width=32, steps=2000)
+INVERSE = DecoderTraining(width=64, epochs=10)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Redeployed(Scene):
+    """Networks of a game in the place of the bundle's.
+
+    Its digests are those of the scene that it was made from: the game's networks follow from that
+    and from the recipe, which a cell has in its key.
+    """
+
+    before: Scene
+    game: AbstractGame[Any]
+
+    @cached_property
+    def unjudged(self) -> str:
+        return self.before.unjudged
+
+    @cached_property
+    def digest(self) -> str:
+        return self.before.digest
+
+    def offline(self) -> Offline:
+        return Deployed(self.target.encode, self.prior, game=self.game)
+
+
+def redeployed(cell: Cell, scene: Scene, store: Store) -> Scene:
+    """The scene that a cell's defence makes of this one; the same for most.
+
+    Plays the game, and trains what a basic attacker needs against it, in the store's folder of
+    work: a killed run goes on, and all attacks on one defence share them. Raises `SettingError`
+    for a scene without private train faces.
+    """
+    game = cell.defence
+    if not isinstance(game, AbstractGame):
+        return scene
+    if scene.private_train is None:
+        raise SettingError(
+            f"scene {scene.name!r} has no private train faces, which {type(game).__name__} learns "
+            "from: give them as `private_train`."
+        )
+    folder = store.work / "games" / cell.deployment(scene.unjudged)[:16]
+    players = game.play(
+        scene.bundle.need("target"), scene.private_train, cell.seed, folder / "game", scene.device
+    )
+    target = frozen(players.target)
+    held = replace(scene.bundle, target=target, decoder=None, amortiser=None, surrogate=None)
+    own: dict[str, Any] = {part.name: getattr(scene, part.name) for part in fields(scene)}
+    own["bundle"] = held
+    made = Redeployed(**own, before=scene, game=game)
+    amortiser = replace(GUESS, bfloat16=game.bfloat16).fit(
+        made.target.encode,
+        made.prior,
+        cell.seed,
+        folder / "amortiser",
+        scene.device,
+        unfolded={"target": target, "prior": scene.bundle.need("prior")},
+    )
+    shadow = _inverse(players, made, cell.seed, folder / "decoder")
+    return replace(made, bundle=replace(held, amortiser=frozen(amortiser)), shadows=(shadow,))
+
+
+def _inverse(players: AbstractPlayers, scene: Redeployed, seed: int, folder: Path) -> AbstractPart:
+    """The basic black-box attacker's decoder: that of the game, or, where it has none, a fresh one.
+
+    Raises `SettingError` where that needs public faces, and the scene has none.
+    """
+    if players.inverse is not None:
+        return frozen(players.inverse)
+    if scene.public is None:
+        raise SettingError(f"scene {scene.name!r} has no public faces to train a decoder on.")
+    target = scene.bundle.need("target")
+    training = replace(INVERSE, bfloat16=scene.game.bfloat16)
+    given = scene.target.encode, scene.public, seed, folder, scene.device
+    made = training.fit(*given, unfolded={"target": target})
+    assert isinstance(made, AbstractPart)
+    return frozen(made)
