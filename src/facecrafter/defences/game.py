@@ -88,9 +88,7 @@ class AbstractGame(AbstractDefence, Generic[Players]):
     rounds: int = 1  # steps of the attacker before each of the defender; ours
     epochs: int = 20  # ours
     batch: int = 32  # ours
-    # of the defender, AdamW, after a warm-up of a tenth of the steps. It does not fall: whom it
-    # falls for is caught up with by his own decoder before the game is over; ours
-    rate: float = 5e-4
+    rate: float = 5e-4  # of the defender, AdamW, after a tenth of the steps; ours
     attack_rate: float = 1e-3  # of the attacker, AdamW, always the same; ours
     decay: float = 5e-2  # AdamW, of the defender; ours
     bfloat16: bool = False  # mixed precision; ours
@@ -154,6 +152,7 @@ class AbstractGame(AbstractDefence, Generic[Players]):
             return Batch(view, labels[chosen].to(place))
 
         def step(i: int) -> Losses:
+            # It does not fall: who slows down is caught up with before the game is over.
             set_rate(defender, self.rate * min(1.0, 10 * (i + 1) / steps))
             batch = drawn(i)
             seen = torch.zeros(())
