@@ -257,6 +257,8 @@ def test_each_table_has_its_attackers_and_a_page() -> None:
     told = ["identity decoder A1", "consensus A1"]
     assert [t.name for t in listed("adaptive").threats] == [*names, *learning, *behind, *told]
     assert [t.name for t in listed("averaging").threats][2:4] == ["white-box A3", "black-box A3"]
+    one = [f"{name}, one decoder" for name in names[1:]]
+    assert [t.name for t in listed("rivals").threats] == [names[0], *one, *learning[1:3]]
     for name, table in evaluate.TABLES.items():
         page = {"grid": "results"}.get(name, name)
         assert listed(name).page == page

@@ -23,6 +23,7 @@ from facecrafter.paper.tables.averaging import LFW64_AVERAGING
 from facecrafter.paper.tables.curve import LFW64_CURVE
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.priors import LFW64_PRIORS
+from facecrafter.paper.tables.rivals import DISCO, LFW64_RIVALS
 from made_records import record
 
 PROJECT = Path(__file__).parents[2]
@@ -194,6 +195,23 @@ def test_look_ups_tell_what_the_records_hold(kept: Kept) -> None:
     private = of(LFW64_PRIORS, 1, "white-box A2, G1-500-exposed")
     assert f"{private} and X_pvt" in lookups.exposed(kept)
     assert "with Enc(X)" not in lookups.exposed(kept)  # nothing was exposed
+
+
+def test_a_game_is_told_by_its_decoder_and_by_the_strongest_lesson(tmp_path: Path) -> None:
+    def of(threat: str) -> float:
+        (cell,) = (
+            c for c in LFW64_RIVALS.cells() if (c.defence, c.threat.name) == (DISCO[0.6], threat)
+        )
+        return share(cell)
+
+    look, (own, *lessons) = lookups.rival(DISCO), lookups.GAMES
+    most = max(of(name) for name in lessons)
+    told = f"lambda 0.6: {100 * of(own):.1f} % to {100 * most:.1f} % (AUC -0.010)"
+    assert told in look(keep(tmp_path / "all", LFW64_RIVALS))
+    before = [one for one in LFW64_RIVALS.threats if one.name not in lessons]
+    basic = keep(tmp_path / "basic", replace(LFW64_RIVALS, threats=tuple(before)))
+    assert f"lambda 0.6: {100 * of(own):.1f} %, A1 not measured" in look(basic)
+    assert look(keep(tmp_path / "none", LFW64)) == ""
 
 
 def test_epsilon_is_held_against_each_measure(kept: Kept) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from facecrafter.paper.markdown import markdown
 from facecrafter.paper.points import ANY, STRONGEST, Point
-from facecrafter.paper.threats import ADAPTIVE, THREATS
+from facecrafter.paper.threats import ADAPTIVE, PLAYING, THREATS
 
 OF_THE_PAPER = tuple(f"{threat.name} A1" for threat in THREATS[:2])  # Figs. 11 and 12
 HEAD = (
@@ -21,8 +21,8 @@ HELPS = 5  # points from which an attack is said to help; ours
 
 def rows(found: Sequence[Point], labels: Sequence[str]) -> list[list[str]]:
     """For each defence its strongest basic and adaptive attacks; none where no A1 was measured."""
-    basic = [threat.name for threat in THREATS]
     learning = [threat.name for threat in ADAPTIVE]
+    basic = [threat.name for threat in (*THREATS, *PLAYING) if threat.name not in learning]
     told: list[list[str]] = []
     for label in labels:
         mine = {

@@ -23,6 +23,7 @@ from facecrafter.paper.tables.crafter_z import LFW64_CRAFTER_Z
 from facecrafter.paper.tables.curve import LFW64_CURVE
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.priors import LFW64_PRIORS
+from facecrafter.paper.tables.rivals import LFW64_RIVALS
 
 _PIXELS = PixelOpponent(bfloat16=True)
 SHOWN: Mapping[str, AbstractDefence] = {
@@ -32,6 +33,8 @@ SHOWN: Mapping[str, AbstractDefence] = {
     "Crafter, TaskUtility": Crafter(0.0025, opponent=_PIXELS, utility=TaskUtility()),
     "StandIn": StandIn(bfloat16=True),
 }
+# the decoder of the game, and attackers who learn after it is over
+GAMES = ("black-box, one decoder", "black-box A1", "deep decoder A1")
 SEVENTH = re.compile(r"<!-- table7:.*?-->\n(.*?)<!-- /table7 -->", re.DOTALL)
 
 Look = Callable[[Kept], str]
@@ -233,6 +236,29 @@ def strongest(kept: Kept) -> str:
         return f"{_share(found[worst])} ({worst})"
 
     return _each(tell)
+
+
+def rival(weighted: Mapping[float, AbstractDefence]) -> Look:
+    """A game at each lambda: what its own decoder reads, and what the strongest A1 does."""
+
+    def look(kept: Kept) -> str:
+        records = kept.of(LFW64_RIVALS)
+        own, first = GAMES[0], SHOWN["no defence"]
+        plain = spread(records, first, "white-box", "auc")
+
+        def tell(defence: AbstractDefence) -> str:
+            before, auc = (spread(records, defence, own, name) for name in ("eval_acc", "auc"))
+            found = [spread(records, defence, threat) for threat in GAMES[1:]]
+            after = [one.mean for one in found if one is not None]
+            if before is None or auc is None or plain is None:
+                return ""
+            rises = f" to {_share(max(after))}" if after else ", A1 not measured"
+            return f"{_share(before.mean)}{rises} (AUC {auc.mean - plain.mean:+.3f})"
+
+        told = {weight: tell(defence) for weight, defence in weighted.items()}
+        return "; ".join(f"lambda {weight:g}: {text}" for weight, text in told.items() if text)
+
+    return look
 
 
 def others(kept: Kept) -> str:

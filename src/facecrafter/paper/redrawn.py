@@ -117,7 +117,7 @@ def _tradeoff(threat: str) -> Callable[[Kept], Redrawn | None]:
             "A curve for each defence, a point for each of its settings; the black square is the "
             "ideal. The dotted line is what the paper prints for LFW without a defence, at 128 x "
             "128 pixels and with another judge. FSIM is in the paper's Figures 19 to 21. Adv "
-            "Learning and Disco were not measured.",
+            "Learning and Disco are in [rivals](rivals.md).",
             _rows(found, ("auc", *SEEN)),
             figure,
         )

@@ -9,6 +9,7 @@ from facecrafter.paper.tables.augmentation import REPORTED as AUGMENTED
 from facecrafter.paper.tables.development import REPORTED as DEVELOPED
 from facecrafter.paper.tables.exposure import REPORTED as EXPOSED
 from facecrafter.paper.tables.lfw64 import LFW64
+from facecrafter.paper.tables.rivals import ADV_LEARNING, DISCO
 
 NOT_BUILT = "not built yet"  # in the place of a command
 GRID = "facecrafter evaluate --root LFW"
@@ -171,7 +172,7 @@ ITEMS: tuple[Item, ...] = (
     Item(
         "Figure 12",
         "black-box A1 over epochs",
-        "it does not help against Crafter; Disco 0 to 47, 60, 63 % (LFW)",
+        "it does not help against Crafter (LFW, CelebA)",
         _table("curve"),
         _figure(12, "[curve](curve.md)"),
         lookups.learning("black-box A1"),
@@ -203,11 +204,20 @@ ITEMS: tuple[Item, ...] = (
     Item("Figures 6 to 12, 15, 26", "CelebA", f"{_BETAS} at beta 0.5, 1, 2 white-box", CELEBA),
     Item(
         "Figures 6 to 8, 12, 14",
-        "Adv Learning",
-        "no figures (LFW)",
-        "facecrafter train adversarial --root LFW; facecrafter evaluate --root LFW --bundle FOLDER",
+        "Adv Learning: the decoder of its game, and A1",
+        "false security, which A1 breaks; no figures (LFW)",
+        _table("rivals"),
+        "[rivals](rivals.md)",
+        lookups.rival(ADV_LEARNING),
     ),
-    Item("Figures 6 to 8, 12, 14", "Disco", "see Figure 12", NOT_BUILT),
+    Item(
+        "Figures 6 to 8, 12, 14",
+        "Disco: the decoder of its game, and A1",
+        "lambda .8, .6, .2: 0 to 47, 60, 63 % (LFW)",
+        _table("rivals"),
+        "[rivals](rivals.md)",
+        lookups.rival(DISCO),
+    ),
     Item("Figures 9, 13, 14", "TIPRDC", "Eval Acc above 40 % (CelebA)", NOT_BUILT),
     Item("Figures 16, 17", "Fawkes, LowKey", "no figures (LFW)", NOT_BUILT),
     Item(
