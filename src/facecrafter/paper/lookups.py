@@ -243,8 +243,8 @@ def rival(weighted: Mapping[float, AbstractDefence]) -> Look:
 
     def look(kept: Kept) -> str:
         records = kept.of(LFW64_RIVALS)
-        own, first = GAMES[0], SHOWN["no defence"]
-        plain = spread(records, first, "white-box", "auc")
+        own = GAMES[0]
+        plain = spread(records, Plain(), "white-box", "auc")
 
         def tell(defence: AbstractDefence) -> str:
             before, auc = (spread(records, defence, own, name) for name in ("eval_acc", "auc"))
