@@ -15,6 +15,7 @@ from facecrafter.commands.files import write
 from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
 from facecrafter.commands.rendering import data_uri, render
 from facecrafter.errors import ResultError
+from facecrafter.paper import choosing_page
 from facecrafter.paper.album import Strip, shown, strips
 from facecrafter.paper.kept import Kept
 from facecrafter.paper.points import by_label
@@ -26,6 +27,7 @@ from facecrafter.pictures import sheet
 from facecrafter.types import Images
 
 PAGES = (
+    "how-to-choose",
     "reproduction",
     *(table.page for table in TABLES.values()),
     "exposure",
@@ -67,7 +69,8 @@ class Report(AbstractCommand):
 
     Reads what `evaluate`, `expose`, `develop`, `augment`, `locate` and `azure` wrote. First it
     writes an index of the paper's tables and figures, measured beside reported, and its Figures 5
-    to 15 from --results to --docs (reproduction.md). With --root it also shows some test
+    to 15 from --results to --docs (reproduction.md), and which defence to take
+    (how-to-choose.md). With --root it also shows some test
     photographs and what each attack made of each defence, as in the paper's Figures 2 and 27, as
     far as --work still holds the faces; such a report shows people, so mind whom you give it to.
     Nothing is measured anew.
@@ -85,7 +88,9 @@ class Report(AbstractCommand):
     cache: Path = Path("runs/crops")  # folder for decoded crops, to be read once
 
     def run(self) -> Outcome:
-        write_page(Kept(self.results, self.docs))
+        kept = Kept(self.results, self.docs)
+        write_page(kept)
+        choosing_page.write_page(kept)
         found = [self.docs / f"{name}.md" for name in PAGES if (self.docs / f"{name}.md").is_file()]
         if not found:
             raise ResultError(

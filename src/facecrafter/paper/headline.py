@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from facecrafter.attacks.answered import Answered
-from facecrafter.paper import learning
+from facecrafter.paper import choosing_page, learning
 from facecrafter.paper.cells import Table
 from facecrafter.paper.figures import UNDEFENDED
 from facecrafter.paper.files import write_whole
@@ -64,7 +64,9 @@ def in_short(table: Table, store: Store) -> list[str]:
     found = points(records)
     chosen = [point.label for point in _shown(found)]
     learnt = learning.section(found, chosen)
-    return ["## In short", told.strip(), *learnt, "The rest of this page has basic attacks alone."]
+    rivals = choosing_page.sentence(store.all())
+    last = "The rest of this page has basic attacks alone."
+    return ["## In short", told.strip(), *learnt, *rivals, last]
 
 
 def headline(records: Sequence[Record], learnt: Sequence[str] = ()) -> str | None:
