@@ -10,8 +10,11 @@ from facecrafter.attacks.pixel_search import PixelSearch
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
 from facecrafter.defences.base import AbstractDefence, Offline
 from facecrafter.defences.blend import Blend
+from facecrafter.defences.channel_pruning import ChannelPruning
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.crafter_z import CrafterZ
+from facecrafter.defences.dropout import Dropout
+from facecrafter.defences.fisher_noise import FisherNoise
 from facecrafter.defences.mended import Mended
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.opponents import LatentOpponent
@@ -21,6 +24,7 @@ from facecrafter.defences.remembered import Remembered
 from facecrafter.defences.shuffled import Shuffled
 from facecrafter.defences.stand_in import StandIn
 from facecrafter.defences.steered import Steered
+from facecrafter.defences.top_k import TopK
 from facecrafter.defences.utility import TaskUtility
 from facecrafter.implicit import Lanczos
 from facecrafter.inversion import Descent
@@ -41,6 +45,10 @@ _QUICK_CRITIC = CriticDistance(steps=1, minibatch=2, width=4)
 DEFENCES: tuple[AbstractDefence, ...] = (
     Plain(),
     Noise(0.5),
+    Dropout(0.3),
+    TopK(0.3),
+    ChannelPruning(0.3),
+    FisherNoise(0.3, probes=2),
     Blend(0.5),
     Blend(0.5, "random"),
     Crafter(steps=2),
