@@ -161,7 +161,9 @@ def families(
     rows = chosen(one, other, mine)
     found: list[dict[str, Any]] = []
     for name, of in EXACT.items():
-        values = (of(average, mine), of(one, mine), of(both, mine, rows))
+        fixed = of(one, mine)
+        # the choice is made for linear critics: where it is worse for others, they need not make it
+        values = (of(average, mine), fixed, of(both, mine, rows).maximum(fixed))
         found.append({"family": name, "faces": len(one), **_means(values)})
         advance()
     values = [list[float]() for _ in range(3)]

@@ -34,7 +34,7 @@ def signs(draws: int, count: int, rng: Generator) -> Tensor:
     return torch.randint(2, (draws, count), generator=rng).double() * 2 - 1
 
 
-def linear(faces: Images, drawn: Tensor, rows: Tensor | None = None) -> Tensor:
+def linear(faces: Tensor, drawn: Tensor, rows: Tensor | None = None) -> Tensor:
     """Suprema over D(x) = w x with |w| <= 1, one for each row of signs: |sum_i s_i x_i| / b.
 
     Eq. 18 with a single layer. `faces`: (b, ...); everything after the first axis is one point.
@@ -45,7 +45,7 @@ def linear(faces: Images, drawn: Tensor, rows: Tensor | None = None) -> Tensor:
     return torch.stack(sums).norm(dim=1).cpu() / drawn.shape[1]
 
 
-def lipschitz(faces: Images, drawn: Tensor, rows: Tensor | None = None) -> Tensor:
+def lipschitz(faces: Tensor, drawn: Tensor, rows: Tensor | None = None) -> Tensor:
     """Suprema over all 1-Lipschitz D with D(0) = 0, one for each row of signs; exact.
 
     By duality (Def. 1) it is what it costs to carry the faces of sign + to those of sign -; what
@@ -68,7 +68,7 @@ def _carried(between: Tensor, length: Tensor, row: Tensor) -> float:
     return float(costs[linear_sum_assignment(costs)].sum()) / len(row)
 
 
-def chosen(one: Images, other: Images, drawn: Tensor, rounds: int = 10) -> Tensor:
+def chosen(one: Tensor, other: Tensor, drawn: Tensor, rounds: int = 10) -> Tensor:
     """Of two reconstructions of each face those that let a linear critic follow the signs best.
 
     Part of a supremum over features: R(H) leaves each face's feature free. Returns rows of
@@ -105,10 +105,11 @@ def matrix_norms(weights: Weights, side: int) -> list[float]:
     return found
 
 
-def trained(seen: Images, average: Images, width: int, steps: int, rng: Generator) -> Weights:
+def trained(seen: Tensor, average: Tensor, width: int, steps: int, rng: Generator) -> Weights:
     """A critic between two sets of faces, kept near 1-Lipschitz as in Alg. 1, line 7.
 
-    Its layers' norms are those that the family of Eq. 18 must allow for. Raises `DataError`.
+    Its layers' norms are those that the family of Eq. 18 must allow for. `seen` and `average`:
+    (b, 3, height, width), RGB, 0 to 1. Raises `DataError`.
     """
     if seen.shape != average.shape:
         raise DataError(
@@ -122,8 +123,9 @@ def trained(seen: Images, average: Images, width: int, steps: int, rng: Generato
             faces[permutation(len(faces), rng)[:MINIBATCH].to(faces.device)]
             for faces in (seen, average)
         ]
-        penalty = gradient_penalty(lambda images: score(weights, images), *some, rng)
-        difference = score(weights, some[0]).mean() - score(weights, some[1]).mean()
+        mine, theirs = some
+        penalty = gradient_penalty(lambda images: score(weights, images), mine, theirs, rng)
+        difference = score(weights, mine).mean() - score(weights, theirs).mean()
         optimiser.zero_grad()
         (difference + PENALTY * penalty).backward()
         optimiser.step()
@@ -169,12 +171,14 @@ def _climb(start: Weights, value_of: Callable[[Weights], Tensor], steps: int) ->
             for weight, slope, limit in zip(own, slopes, limits, strict=True)
         ]
         # on the edge of what is allowed, where a critic that scales with its layers is greatest
-        own = [weight * (limit / weight.norm()) for weight, limit in zip(moved, limits, strict=True)]
+        own = [
+            weight * (limit / weight.norm()) for weight, limit in zip(moved, limits, strict=True)
+        ]
         best = max(best, value_of(own).item())
     return best
 
 
-def _points(faces: Images, drawn: Tensor, rows: Tensor | None) -> tuple[Tensor, Tensor]:
+def _points(faces: Tensor, drawn: Tensor, rows: Tensor | None) -> tuple[Tensor, Tensor]:
     rows = torch.arange(len(faces)).expand(len(drawn), -1) if rows is None else rows
     if drawn.ndim != 2 or rows.shape != drawn.shape:
         raise DataError(
