@@ -37,7 +37,7 @@ from facecrafter.paper.bound_text import (
     SYMBOLS,
     TERMS,
 )
-from facecrafter.paper.figures import csv_of, svg
+from facecrafter.paper.figures import UNDEFENDED, csv_of, svg
 from facecrafter.paper.files import write_whole
 from facecrafter.paper.kept import Kept
 from facecrafter.paper.markdown import markdown, number, percent
@@ -143,7 +143,7 @@ def _told(records: Sequence[Record]) -> dict[str, str]:
         "error": f"{least.error:.1f}",
         "factor": f"{least.printed / unmatched:.1f}",
         "of_widest": f"{least.printed / of(diameter(first)):.1f}",
-        "verdict": " says nothing" if vacuous(first) else " is not vacuous",
+        "verdict": "vacuous" if vacuous(first) else "not vacuous",
         "gaps": " and ".join(
             f"{of(one['chosen'] - one['seen']):.2f} for {one['faces']} faces" for one in linear
         ),
@@ -238,16 +238,20 @@ def _measured(record: Record, found: Sequence[Pair]) -> list[str]:
         share = percent(white["eval_acc"])
         rows.append([white.label, number(epsilon), over, f"{limit:.2f}", share, worst])
     head = ["defence", "epsilon", "over the floor", "at most, ours", "white-box", "strongest A1"]
-    text = MEASURED.format(**_read([white for white, _ in found]))
+    text = MEASURED.format(**_read(record, [white for white, _ in found]))
     return ["## Measured epsilon, and who is recognised", text, markdown(head, rows)]
 
 
-def _read(found: Sequence[Point]) -> dict[str, str]:
+def _read(record: Record, found: Sequence[Point]) -> dict[str, str]:
     """What can be read in the table."""
+    count = int(found[0]["faces"].mean)
+    plain = [UNIT * p["pii"].mean for p in found if p.label == UNDEFENDED]
     below = [p["eval_acc"].mean for p in found if p["pii"].mean <= p["pii_floor"].mean]
     values = [[point[name].mean for point in found] for name in ("pii", "eval_acc")]
     return {
-        "faces": f"{found[0]['faces'].mean:,.0f}",
+        "faces": f"{count:,}",
+        "limit": f"{ceiling(record, UNIT * found[0]['pii'].mean, count):.3f}",
+        "plain": f"{plain[0]:.3f}" if plain else "(not measured)",
         "floor": f"{UNIT * found[0]['pii_floor'].mean:.3f}",
         "rank": f"{_rank(values):.2f}",
         "settings": str(len(found)),

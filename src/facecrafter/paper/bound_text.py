@@ -12,7 +12,7 @@ private test photographs of LFW. All distances are in thousandths of epsilon: a 
 over all values of an image, over their number, times 1000."""
 
 IN_SHORT = """\
-- **Theorem 1{verdict} here.** For {label} and a batch of {batch} faces it promises, with {sure}
+- **Theorem 1 is {verdict} here.** For {label} and a batch of {batch} faces it promises, with {sure}
   certainty, that epsilon is no more than **{printed}** above the best that can be had; at least so
   much, for what had to be estimated is estimated from below. Epsilon itself is **{epsilon}** on
   {faces} faces, and is never below 0. Two sets of pictures cannot be further apart than {widest},
@@ -20,8 +20,9 @@ IN_SHORT = """\
   {unmatched} apart if they are paired at random, which needs no theorem and no defence: the bound
   is **{factor} times** that.
 - **Eq. 34**: a measured epsilon may be wrong by {error} or more.
-- A smaller limit can be had from less ([below](#a-limit-without-these-terms-ours)): on these faces
-  the true epsilon is at most {ceiling}.
+- A smaller limit on the true epsilon can be had from less
+  ([below](#a-limit-without-these-terms-ours)): {ceiling} with these faces, and nearer to what was
+  measured with more.
 - **A small epsilon does not mean that nobody is recognised.** It compares sets of faces, and does
   not ask who is whose ([below](#measured-epsilon-and-who-is-recognised))."""
 
@@ -86,9 +87,11 @@ faces they follow signs {steep} times as far as every 1-Lipschitz one, by the as
 FALL = """\
 Little. The complexity of 1-Lipschitz critics falls slowly in so many dimensions: with more
 faces each still has its own place. And R(H) need not fall at all, because each face has its own
-feature: with linear critics the choice of two adds {gaps}. The proof writes one F_X for all starts
-z0 of one search; Algorithm 1 has one for each face. Before the last term of Eq. 34 alone is smaller
-than what lies between epsilon and pairs at random, {needed} faces are needed."""
+feature: with linear critics the choice of two adds
+{gaps}.
+The proof writes one F_X for all starts z0 of one search; Algorithm 1 has one for each face. Before
+the last term of Eq. 34 alone is smaller than what lies between epsilon and pairs at random,
+{needed} faces are needed. The last row below is of {ascents} draws of signs."""
 
 LIMIT = """\
 Only one side of Eq. 34 protects: that the true epsilon is not above the measured one. For
@@ -115,6 +118,9 @@ further from average faces than a second set of average faces is (finite samples
 comes out nearer), and the white-box attacker still recognises up to {most} there. Nor does a large
 epsilon mean that people are recognised: StandIn sends an average face's feature, and what a search
 makes of it is, as a set, far from the prior's faces.
+
+The least of the limits in *at most, ours* is {limit}; without a defence epsilon was measured at
+{plain}.
 
 Epsilon cannot see who is whose. Take an attacker who sees every face exactly, and people who look
 as the prior's faces do: epsilon is then the floor, and everybody is recognised.
