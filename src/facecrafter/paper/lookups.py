@@ -259,7 +259,7 @@ def rival(weighted: Mapping[float, AbstractDefence]) -> Look:
 
     def look(kept: Kept) -> str:
         records = kept.of(LFW64_RIVALS)
-        own, first = GAMES[0], SHOWN["no defence"]
+        own, first = GAMES[0], Plain()
         plain = spread(records, first, "white-box", "auc")
 
         def tell(defence: AbstractDefence) -> str:
