@@ -1,5 +1,5 @@
 """The command line: `facecrafter demo | train | adopt | protect | attack | evaluate | expose |
-develop | augment | locate | azure | report | reproduce | verify`.
+develop | augment | locate | bound | azure | report | reproduce | verify`.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong usage; 3 nothing was protected, or
 `verify` does not say hidden; 130 stopped by Ctrl-C.
@@ -16,6 +16,7 @@ from facecrafter.commands.adopt import Adopt
 from facecrafter.commands.attack import Attack
 from facecrafter.commands.augmentation import Augment
 from facecrafter.commands.azure import Azure
+from facecrafter.commands.bound import Bound
 from facecrafter.commands.common import FAILED, INTERRUPTED, UNSAFE, USAGE, Outcome, UsageError
 from facecrafter.commands.demo import Demo
 from facecrafter.commands.development import Develop
@@ -50,6 +51,7 @@ Command = (
     | Annotated[Augment, tyro.conf.subcommand("augment")]
     | Annotated[Azure, tyro.conf.subcommand("azure")]
     | Annotated[Locate, tyro.conf.subcommand("locate")]
+    | Annotated[Bound, tyro.conf.subcommand("bound")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]

@@ -33,6 +33,7 @@ PAGES = (
     "exposure",
     "development",
     "augmentation",
+    "bound",
     "azure",
     "performance",
 )
@@ -67,9 +68,9 @@ class Grid:
 class Report(AbstractCommand):
     """Put all measured pages on one HTML page with its figures, which needs no network.
 
-    Reads what `evaluate`, `expose`, `develop`, `augment`, `locate` and `azure` wrote. First it
-    writes an index of the paper's tables and figures, measured beside reported, and its Figures 5
-    to 15 from --results to --docs (reproduction.md), and which defence to take
+    Reads what `evaluate`, `expose`, `develop`, `augment`, `locate`, `bound` and `azure` wrote.
+    First it writes an index of the paper's tables and figures, measured beside reported, and its
+    Figures 5 to 15 from --results to --docs (reproduction.md), and which defence to take
     (how-to-choose.md). With --root it also shows some test
     photographs and what each attack made of each defence, as in the paper's Figures 2 and 27, as
     far as --work still holds the faces; such a report shows people, so mind whom you give it to.

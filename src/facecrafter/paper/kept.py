@@ -9,6 +9,7 @@ from facecrafter.defences.base import AbstractDefence
 from facecrafter.paper import (
     augmentation_results,
     azure_results,
+    bound_results,
     describe,
     development_results,
     exposure_results,
@@ -50,6 +51,11 @@ class Kept:
     def azure(self) -> list[Record]:
         """All that `facecrafter azure` measured. Raises `ResultError`."""
         return azure_results.Results(self.results / "azure").all()
+
+    @cached_property
+    def bound(self) -> list[Record]:
+        """All that `facecrafter bound` measured. Raises `ResultError`."""
+        return bound_results.Results(self.results / "bound").all()
 
     @cached_property
     def responses(self) -> list[Record]:

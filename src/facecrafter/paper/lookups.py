@@ -13,7 +13,8 @@ from facecrafter.defences.plain import Plain
 from facecrafter.defences.shuffled import Shuffled
 from facecrafter.defences.stand_in import StandIn
 from facecrafter.defences.utility import TaskUtility
-from facecrafter.paper import coefficients, redrawn
+from facecrafter.paper import coefficients, describe, redrawn
+from facecrafter.paper.bound_sums import GREATEST, UNIT, sums, vacuous
 from facecrafter.paper.cells import Table
 from facecrafter.paper.kept import Kept, spread
 from facecrafter.paper.store import Record
@@ -193,6 +194,21 @@ def orders(kept: Kept) -> str:
         told.append(f"{family}, {threat} {', '.join(ranks)}")
     names = ", ".join(redrawn.SEEN.values())
     return f"rank correlation of epsilon with {names}: {'; '.join(told)}" if told else ""
+
+
+def bounded(kept: Kept) -> str:
+    """App. D: Theorem 1 for every 1-Lipschitz critic, beside the epsilon that it is about."""
+
+    def tell(defence: AbstractDefence) -> str:
+        mine = [r for r in kept.bound if r.defence == describe.of_defence(defence)]
+        if not mine:
+            return ""
+        epsilon, most = UNIT * mine[0].outcome["epsilon"], sums(mine[0], GREATEST).printed
+        word = "vacuous" if vacuous(mine[0]) else "not vacuous"
+        return f"epsilon {epsilon:.2f}, the bound at least {most:.1f} ({word})"
+
+    told = _each(tell)
+    return f"in thousandths: {told}" if told else ""
 
 
 def learning(threat: str) -> Look:

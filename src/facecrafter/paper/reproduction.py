@@ -162,6 +162,14 @@ ITEMS: tuple[Item, ...] = (
         lookups.orders,
     ),
     Item(
+        "App. D, Theorem 1, Eq. 34",
+        "bounds on epsilon",
+        "no figures",
+        "facecrafter bound --root LFW",
+        "[bound](bound.md)",
+        lookups.bounded,
+    ),
+    Item(
         "Figure 11",
         "white-box A1 over epochs",
         "it does not help against Crafter (LFW, CelebA)",
