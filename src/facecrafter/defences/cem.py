@@ -5,20 +5,22 @@ for Collaborative Inference Systems", CVPR 2025. No code of theirs. No decoder's
 can be below exp(2 H(X | sent) / d) / (2 pi e), d values of a photograph. Of features that are a
 mixture of normal distributions, sent with normal noise, what is sent tells at most the mean of
 log(1 + variance / noise's) / 2 for each value, and which component it is; so the penalty bounds
-H(X | sent) from below. Their components are clusters of the features of each class. The questions
-here divide photographs into no classes, so it is clusters of all. No attacker is in the penalty: the
-decoder of this game learns from what is released, and steers nobody.
+H(X | sent) from below. Their components are clusters of the features of each class, found anew each
+epoch. The questions here divide photographs into no classes, so it is clusters of all, and running
+means. No attacker is in the penalty: the decoder of this game learns from what is released, and
+steers nobody.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log1p
 
 import torch
 from torch import Tensor, nn
 
 from facecrafter.data.faces import Faces
 from facecrafter.defences.game import Batch
-from facecrafter.defences.noisy import AbstractNoisyGame, Noisy, fresh_decoder
+from facecrafter.defences.noisy import UNIT, AbstractNoisyGame, Noisy, fresh_decoder
 from facecrafter.errors import SettingError
 from facecrafter.models.decoder import Decoder
 from facecrafter.models.split import AbstractSplitModel
@@ -114,8 +116,7 @@ class Spread(Noisy):
         with torch.autocast(raw.device.type, enabled=False):
             shares, variances = self.mixture(raw.flatten(1))
             told = (variances / self.deviation**2).log1p() / 2
-            least = torch.tensor(self.enough).log1p().item() / 2
-            return (shares * (told - least).relu()).sum()
+            return (shares * (told - log1p(self.enough) / 2).relu()).sum() / UNIT
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,9 @@ class CEM(AbstractNoisyGame):
     """CEM. `play` returns Enc with its f, and a decoder for what it releases.
 
     The device sends Enc(X) + `deviation` x standard normal noise. The loss is (1 - `weight`)
-    cross-entropy + `weight` times what is sent tells of the photograph, at most, beside which
-    component it is of and what is `enough`: nats, the mean over the values of a feature. Raises
-    `SettingError`.
+    cross-entropy + `weight` times a tenth of what is sent tells of the photograph, at most, beside
+    which component it is of and what is `enough`: nats, the mean over the values of a feature.
+    Raises `SettingError`.
     """
 
     components: int = 16  # of the mixture, clusters of features; authors' code: 5 a class; ours
