@@ -2,13 +2,14 @@
 
 Xia et al., "Theoretical Insights in Model Inversion Robustness and Conditional Entropy Maximization
 for Collaborative Inference Systems", CVPR 2025. No code of theirs. No decoder's mean squared error
-can be below exp(2 H(X | sent) / d) / (2 pi e), d values of a photograph. Of features that are a
-mixture of normal distributions, sent with normal noise, what is sent tells at most the mean of
-log(1 + variance / noise's) / 2 for each value, and which component it is; so the penalty bounds
-H(X | sent) from below. Their components are clusters of the features of each class, found anew each
-epoch. The questions here divide photographs into no classes, so it is clusters of all, and running
-means. No attacker is in the penalty: the decoder of this game learns from what is released, and
-steers nobody.
+can be below exp(2 H(X | sent) / d) / (2 pi e), d values of a photograph. Of features of a mixture,
+sent with normal noise, each value tells at most log(1 + variance / noise's) / 2, variances being
+those within components, and all together which component it is; so the penalty bounds H(X | sent)
+from below. Their components are clusters of the features of each class, found anew each epoch. The
+questions here divide photographs into no classes, so it is clusters of all, and running means.
+
+No attacker is in the penalty: the decoder of this game learns from what is released, and steers
+nobody.
 """
 
 from collections.abc import Mapping
@@ -66,7 +67,7 @@ class Mixture(nn.Module):
         if self.training:
             self._learn(rows.detach(), member, apart.detach())
         known = self.spreads / self.shares
-        return self.shares, known + batch - batch.detach()
+        return self.shares.clone(), known + batch - batch.detach()
 
     def _begin(self, rows: Tensor) -> None:
         """Each of the first rows is a centre; the variance is that of all."""

@@ -19,8 +19,8 @@ from facecrafter.randomness import normal
 from facecrafter.training.settings import require_counts, require_positive
 from facecrafter.types import Features, Images
 
-# Nats that weigh as one of cross-entropy, so that lambdas that trade are spread over 0 to 1: nat
-# for nat, whatever f knows is given up for a penalty of a tenth. Ours.
+# Nats of a penalty that weigh as much as one of cross-entropy; ours: so, lambdas that f can bear
+# are spread over 0 to 1, where nat for nat they would lie below 0.3.
 UNIT = 10.0
 
 
