@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import torch
@@ -15,9 +16,10 @@ from facecrafter.defences.adversarial import AdversarialLearning
 from facecrafter.defences.base import Offline
 from facecrafter.defences.game import AbstractGame, AbstractPlayers, Batch, Deployed
 from facecrafter.defences.plain import Plain
+from facecrafter.defences.tiprdc import Tiprdc
 from facecrafter.errors import SettingError
 from facecrafter.inversion import Descent
-from facecrafter.models.split import AbstractSplitModel
+from facecrafter.models.split import AbstractSplitModel, ResNet
 from facecrafter.paper import redeployed as module
 from facecrafter.paper.cells import Cell
 from facecrafter.paper.measure import deploy, measure
@@ -30,9 +32,11 @@ from facecrafter.randomness import stream
 from facecrafter.training.amortiser import AmortiserTraining
 from facecrafter.training.continued import Continuation
 from facecrafter.training.decoder import DecoderTraining
+from facecrafter.training.head import HeadTraining
 from facecrafter.types import Features
 
 GAME = AdversarialLearning(epochs=2, batch=4, width=24)
+TASKLESS = Tiprdc(epochs=2, batch=4, widths=(4, 4, 4), width=4)
 BLACK = Threat("black-box", ShadowDecoder(restarts=1), "black-box")
 WHITE = Threat("white-box", LatentSearch(Descent(2, 0.1), restarts=2))
 A1 = Threat("A1", Retrained(training=Continuation(1, 1, 4), faces=9, rounds=1, width=8))
@@ -67,6 +71,7 @@ class _Alone(AbstractGame[Alone]):
 def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GUESS", AmortiserTraining(4, 2, 4))
     monkeypatch.setattr(module, "INVERSE", DecoderTraining(width=24, epochs=1, batch=4))
+    monkeypatch.setattr(module, "ANSWERS", HeadTraining(epochs=1, batch=4))
 
 
 def cell_of(threat: Threat = BLACK, game: AbstractGame = GAME) -> Cell:
@@ -128,8 +133,51 @@ def test_a_game_without_a_decoder_gets_a_fresh_one(scene: Scene, store: Store) -
     features = made.target.encode(scene.images(range(2)))
     assert decoder(features).shape == (2, 3, 64, 64)
     blind = replace(scene, public=None)
-    with pytest.raises(SettingError, match="no public faces"):
+    with pytest.raises(SettingError, match="no public faces to train a decoder on"):
         redeployed(cell_of(game=_Alone(epochs=2, batch=4)), blind, store)
+    with pytest.raises(SettingError, match="no public faces to train f on"):
+        redeployed(cell_of(game=TASKLESS), blind, store)
+
+
+def test_a_game_that_knows_no_task_leaves_f_to_the_cloud(scene: Scene, store: Store) -> None:
+    made = redeployed(cell_of(game=TASKLESS), scene, store)
+    target, faces = scene.bundle.need("target"), scene.private_train
+    players = TASKLESS.play(target, faces, 0)
+    images = scene.images(range(3))
+    sent = players.target.encode(images)
+    torch.testing.assert_close(made.target.encode(images), sent, rtol=1e-4, atol=1e-5)
+    answering = module.ANSWERS.fit(players.target, scene.public, 0)
+    torch.testing.assert_close(
+        made.bundle.need("target")(images), answering(images), rtol=1e-4, atol=1e-5
+    )
+    assert answering(images).shape == target(images).shape
+    assert not any(one.requires_grad for one in made.bundle.need("target").parameters())
+
+
+@pytest.mark.parametrize("threat", [BLACK, WHITE, A1], ids=lambda threat: threat.name)
+def test_its_cell_end_to_end(scene: Scene, store: Store, threat: Threat) -> None:
+    record = measure(cell_of(threat, TASKLESS), scene, store)
+    assert record.defence["name"] == "Tiprdc"
+    assert 0 <= record.outcome["auc"] <= 1
+    assert 0 <= record.outcome["eval_acc"] <= 1
+
+
+def test_its_f_is_trained_once_in_the_precision_of_the_game(
+    scene: Scene, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, fit = list[HeadTraining](), HeadTraining.fit
+
+    def watched(training: HeadTraining, *given: Any) -> ResNet:
+        trained.append(training)
+        return fit(training, *given)
+
+    monkeypatch.setattr(HeadTraining, "fit", watched)
+    game = replace(TASKLESS, bfloat16=True)
+    first = redeployed(cell_of(game=game), scene, store)
+    monkeypatch.setattr("facecrafter.training.loop._save", None)  # a step more would call it
+    again = redeployed(cell_of(A1, game), scene, store)
+    assert content(first.bundle.target) == content(again.bundle.target)
+    assert [one.bfloat16 for one in trained] == [True, True]
 
 
 def test_other_defences_leave_the_scene_as_it_is(scene: Scene, store: Store) -> None:

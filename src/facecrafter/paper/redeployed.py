@@ -5,19 +5,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from facecrafter.data.faces import Faces
 from facecrafter.defences.base import Offline
 from facecrafter.defences.game import AbstractGame, AbstractPlayers, Deployed
+from facecrafter.defences.taskless import AbstractTaskless
 from facecrafter.errors import SettingError
 from facecrafter.models.part import AbstractPart, frozen
+from facecrafter.models.split import AbstractSplitModel
 from facecrafter.paper.cells import Cell
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Store
 from facecrafter.training.amortiser import AmortiserTraining
 from facecrafter.training.decoder import DecoderTraining
+from facecrafter.training.head import HeadTraining
 
 # what a basic attacker trains for an Enc that is not the bundle's; in the precision of the game
 GUESS = AmortiserTraining(width=32, steps=2000)
 INVERSE = DecoderTraining(width=64, epochs=10)
+# what the cloud trains behind the Enc of a game that left f to it; likewise
+ANSWERS = HeadTraining()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,7 +68,8 @@ def redeployed(cell: Cell, scene: Scene, store: Store) -> Scene:
     players = game.play(
         scene.bundle.need("target"), scene.private_train, cell.seed, folder / "game", scene.device
     )
-    target = frozen(players.target)
+    answers = replace(ANSWERS, bfloat16=game.bfloat16)
+    target = frozen(_deployed(players, answers, scene, cell.seed, folder / "f"))
     held = replace(scene.bundle, target=target, decoder=None, amortiser=None, surrogate=None)
     own: dict[str, Any] = {part.name: getattr(scene, part.name) for part in fields(scene)}
     own["bundle"] = held
@@ -79,6 +86,18 @@ def redeployed(cell: Cell, scene: Scene, store: Store) -> Scene:
     return replace(made, bundle=replace(held, amortiser=frozen(amortiser)), shadows=(shadow,))
 
 
+def _deployed(
+    players: AbstractPlayers, training: HeadTraining, scene: Scene, seed: int, folder: Path
+) -> AbstractSplitModel:
+    """Enc with the f of the game, or, where it knew no task, with one that the cloud trains.
+
+    Raises `SettingError` where that needs public faces, and the scene has none.
+    """
+    if not isinstance(players, AbstractTaskless):
+        return players.target
+    return training.fit(players.target, _public(scene, "f"), seed, folder, scene.device)
+
+
 def _inverse(players: AbstractPlayers, scene: Redeployed, seed: int, folder: Path) -> AbstractPart:
     """The basic black-box attacker's decoder: that of the game, or, where it has none, a fresh one.
 
@@ -86,11 +105,15 @@ def _inverse(players: AbstractPlayers, scene: Redeployed, seed: int, folder: Pat
     """
     if players.inverse is not None:
         return frozen(players.inverse)
-    if scene.public is None:
-        raise SettingError(f"scene {scene.name!r} has no public faces to train a decoder on.")
     target = scene.bundle.need("target")
     training = replace(INVERSE, bfloat16=scene.game.bfloat16)
-    given = scene.target.encode, scene.public, seed, folder, scene.device
+    given = scene.target.encode, _public(scene, "a decoder"), seed, folder, scene.device
     made = training.fit(*given, unfolded={"target": target})
     assert isinstance(made, AbstractPart)
     return frozen(made)
+
+
+def _public(scene: Scene, what: str) -> Faces:
+    if scene.public is None:
+        raise SettingError(f"scene {scene.name!r} has no public faces to train {what} on.")
+    return scene.public
