@@ -7,7 +7,7 @@ stores, and raises the distance to what the decoder makes of the plain feature; 
 photograph, so the distance here is to that.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 
 from facecrafter.data.faces import Faces
 from facecrafter.defences.base import AbstractProtector, Offline, Release, straight
-from facecrafter.defences.equipped import AbstractEquipped
+from facecrafter.defences.equipped import AbstractEquipped, finite
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.part import frozen
 from facecrafter.randomness import permutation, stream
@@ -25,6 +25,7 @@ from facecrafter.training.settings import require_counts, require_not_negative, 
 from facecrafter.types import Features, Images, Scores
 
 MEASURED = 512  # public faces whose features tell the unit of `epsilon`; ours
+SHADOW = DecoderTraining(width=64, epochs=10, bfloat16=True)  # as this project's attackers' own
 
 
 class Shadow(nn.Module):
@@ -53,9 +54,7 @@ class AdvFace(AbstractEquipped[Shadow]):
     steps: int = 10  # ours
     stride: float = 2.5  # all steps together, in bounds; ours
     # as an attacker would train his, but never his own: its seeds are drawn from another stream
-    shadow: DecoderTraining = field(
-        default_factory=lambda: DecoderTraining(width=64, epochs=10)  # ours
-    )
+    shadow: DecoderTraining = SHADOW  # ours
     bfloat16: bool = False  # mixed precision of the steps; ours
 
     def __post_init__(self) -> None:
@@ -103,4 +102,4 @@ class _AdvFace(AbstractProtector):
         with torch.enable_grad(), mixed(images.device, self.recipe.bfloat16):
             lost = self.shadow.errors(at, images).sum()
         (slope,) = torch.autograd.grad(lost, at)
-        return slope
+        return finite(slope)

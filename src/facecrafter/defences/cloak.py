@@ -11,14 +11,14 @@ from typing import Generic, Literal
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, pad
 
 from facecrafter.data.faces import Faces
 from facecrafter.defences.base import AbstractProtector, Offline, Release, straight
 from facecrafter.defences.equipped import AbstractEquipped, Equipment
-from facecrafter.defences.people import ByEncoder, Ensemble, Recognisers
+from facecrafter.defences.people import ByEncoder, Ensemble, Recognisers, Seen
 from facecrafter.training.settings import require_choice
-from facecrafter.types import Embeddings, Images, Scores
+from facecrafter.types import Images, Scores
 
 SIGMA, RADIUS = 1.5, 5  # pixels, of a window of SSIM; Wang et al. 2004, section III-B
 C1, C2 = 0.01**2, 0.03**2  # keep a flat window defined; Wang et al. 2004, section III-B
@@ -66,7 +66,11 @@ class AbstractCloaked(AbstractProtector):
 
 
 def dissimilarity(cloaked: Images, images: Images) -> Scores:
-    """DSSIM of each pair, (1 - SSIM) / 2; 0 = equal. Slopes pass through."""
+    """DSSIM of each pair, (1 - SSIM) / 2; 0 = equal. Slopes pass through.
+
+    The edge is mirrored. Else windows that lie wholly inside would hardly see the outermost pixels,
+    and at 64 pixels these are so many that a cloak would be made of them.
+    """
     mean, original_mean = (_window(one) for one in (cloaked, images))
     variance = _window(cloaked**2) - mean**2
     original_variance = _window(images**2) - original_mean**2
@@ -77,18 +81,19 @@ def dissimilarity(cloaked: Images, images: Images) -> Scores:
 
 
 def gaussian(images: Tensor, sigma: float, radius: int) -> Tensor:
-    """Gaussian mean around each pixel that has `radius` neighbours on all sides."""
+    """Gaussian mean around each pixel, over `radius` pixels to all sides; the edge is mirrored."""
+    wide = pad(images, (radius,) * 4, mode="reflect")
     places = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
     window = torch.exp(-(places**2) / (2 * sigma**2))
     window = (window / window.sum()).expand(3, 1, 1, -1)
-    return conv2d(conv2d(images, window, groups=3), window.transpose(2, 3), groups=3)
+    return conv2d(conv2d(wide, window, groups=3), window.transpose(2, 3), groups=3)
 
 
 def _window(images: Images) -> Tensor:
     return gaussian(images, SIGMA, RADIUS)
 
 
-def apart(seen: list[Embeddings], reference: list[Embeddings]) -> list[Tensor]:
+def apart(seen: Seen, reference: Seen) -> list[Tensor]:
     """By each network, how far apart two embeddings are, in lengths of the reference; (batch,)."""
     return [
         (one.float() - other).norm(dim=1) / other.norm(dim=1).clamp(min=1e-6)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, final
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from facecrafter.data.faces import Faces
 from facecrafter.defences.base import AbstractDefence, AbstractProtector, Offline
-from facecrafter.errors import SettingError
+from facecrafter.errors import NotProtected, SettingError
 from facecrafter.models.part import frozen
 
 Equipment = TypeVar("Equipment", bound=nn.Module)
@@ -77,3 +77,16 @@ class AbstractEquipped(AbstractDefence, Generic[Equipment]):
                 "another recipe does not do."
             )
         return self.protector(offline, cast("Equipment", offline.equipment))
+
+
+def finite(slope: Tensor) -> Tensor:
+    """The slope itself. Raises `NotProtected` for one that says nowhere to go.
+
+    The sign of NaN is 0: what would not be moved would be sent as it is.
+    """
+    if not bool(torch.isfinite(slope).all()):
+        raise NotProtected(
+            "a slope through the device's own networks is not finite, so nothing was released. "
+            "Train them anew (`equip`, with another folder)."
+        )
+    return slope

@@ -19,12 +19,13 @@ from torch.optim import Adadelta
 from facecrafter.data.faces import NO_IDENTITY, Faces
 from facecrafter.defences.base import AbstractProtector, Offline
 from facecrafter.defences.cloak import AbstractCloak, AbstractCloaked, apart, dissimilarity
-from facecrafter.defences.people import Recognisers
+from facecrafter.defences.equipped import finite
+from facecrafter.defences.people import Recognisers, Seen
 from facecrafter.errors import DataError
 from facecrafter.randomness import permutation, stream
 from facecrafter.training.precision import mixed
 from facecrafter.training.settings import require_choice, require_counts, require_not_negative
-from facecrafter.types import Embeddings, Images, Scores
+from facecrafter.types import Images, Scores
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,12 @@ class _Fawkes(AbstractCloaked):
             best = torch.where(better[:, None, None, None], cloaked.detach(), best)
             nearest = torch.where(better, distance.detach(), nearest)
             if step < mode.steps:
-                (change.grad,) = torch.autograd.grad(lost.sum(), change)
+                change.grad = finite(*torch.autograd.grad(lost.sum(), change))
                 optimiser.step()
         return best
 
     @torch.no_grad()
-    def targets(self, images: Images) -> list[Embeddings]:
+    def targets(self, images: Images) -> Seen:
         """Of each photograph, how the networks see the person that is farthest off."""
         seen, others = (self._seen(some) for some in (images, self.known.others))
         off = torch.stack(
@@ -130,10 +131,10 @@ class _Fawkes(AbstractCloaked):
         farthest = off.argmax(dim=1)
         return [other[farthest] for other in others]
 
-    def distance(self, images: Images, wanted: list[Embeddings]) -> Scores:
+    def distance(self, images: Images, wanted: Seen) -> Scores:
         """From how the networks are to see each photograph, summed over the networks."""
         return torch.stack(apart(self._seen(images), wanted)).sum(dim=0)
 
-    def _seen(self, images: Images) -> list[Embeddings]:
+    def _seen(self, images: Images) -> Seen:
         with mixed(images.device, self.recipe.bfloat16):
             return [one.float() for one in self.known.recognisers(images)]
