@@ -23,6 +23,7 @@ from facecrafter.metrics.verification import accepted
 from facecrafter.paper import describe, provenance
 from facecrafter.paper.adaptive import learn
 from facecrafter.paper.cells import Cell
+from facecrafter.paper.equipped import equipped
 from facecrafter.paper.keeping import digest, kept_faces, taught, work_of, work_of_attack
 from facecrafter.paper.redeployed import redeployed
 from facecrafter.paper.repeated import averaged, near_duplicate
@@ -59,7 +60,7 @@ def measure(cell: Cell, scene: Scene, store: Store) -> Record:
     found = store.find(key)
     if found is not None:
         return _verified(found, cell, scene, store)
-    scene = redeployed(cell, scene, store)
+    scene = equipped(cell, redeployed(cell, scene, store), store)
     # Kept without the judge in their names, and attacks by what they attack: neither another
     # judge nor other code that releases the same needs a new attack.
     released = deploy(
