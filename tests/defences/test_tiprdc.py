@@ -144,10 +144,11 @@ def test_more_lambda_leaves_the_classifier_at_a_loss(painted):
     target = frozen(ResNet(2, 18, (8, 8, 8, 8)))
     batch, lost = batch_of(painted, 32), list[float]()
     for weight in (0.0, 0.9):
-        players = replace(GAME, weight=weight, epochs=12, attack_rate=5e-3).play(target, painted)
+        longer = replace(GAME, weight=weight, epochs=20, rate=2e-3, attack_rate=5e-3)
+        players = longer.play(target, painted)
         with torch.no_grad():
             lost.append(-players.privacy(players.release(batch.images), batch).item())
-    assert lost[1] > 1.5 * lost[0]
+    assert lost[1] > 2 * lost[0]  # 5.7 times; with other seeds 3.8 and 1.9 times
 
 
 def test_a_game_that_was_cut_short_goes_on(target, faces, tmp_path: Path, monkeypatch):
