@@ -33,6 +33,7 @@ from facecrafter.paper.kept import Kept
 from facecrafter.paper.store import Record, Store
 from made_records import RECORDS
 
+PROJECT = Path(__file__).parents[2]
 PLAIN, GAME, STAND_IN = Plain(), AdversarialLearning(0.8), StandIn()
 WEAK, STRONG = Crafter(0.01), Crafter(0.001)
 TABLE = replace(TABLES[0], scene="tiny", defences=(PLAIN, GAME, STAND_IN, WEAK, STRONG))
@@ -178,6 +179,13 @@ def test_the_page_is_written_once_and_the_same_again(
     write_page(Kept(kept.results, kept.docs))
     assert [path.read_bytes() for path in files] == before
     assert sentence(kept.cells)[0].startswith("**A defence of others beats Crafter**")
+
+
+def test_the_page_of_the_project_is_that_of_its_results() -> None:
+    found = choices(Kept(PROJECT / "results", PROJECT / "docs").cells)
+    assert (PROJECT / "docs" / choosing_page.PAGE).read_text() == render(found)
+    figures = PROJECT / f"docs/figures/{choosing_page.PICTURE}.csv"
+    assert figures.read_text() == choosing_page._csv(found)
 
 
 def test_with_nothing_to_choose_from_nothing_is_written(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The index of the paper's tables and figures, and its figures drawn from records made by hand."""
 
 import csv
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ from facecrafter.paper.tables.averaging import LFW64_AVERAGING
 from facecrafter.paper.tables.curve import LFW64_CURVE
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.priors import LFW64_PRIORS
-from facecrafter.paper.tables.rivals import DISCO, LFW64_RIVALS
+from facecrafter.paper.tables.rivals import ADV_LEARNING, DISCO, LFW64_RIVALS
 from made_records import record
 
 PROJECT = Path(__file__).parents[2]
@@ -100,8 +101,11 @@ def test_every_item_is_measured_or_said_not_to_be() -> None:
     names = " ".join(item.name for item in ITEMS)
     for number in ("IV", "V", "VII", "VIII", "XIV"):
         assert f"Table {number}" in names
-    for number in range(5, 16):
-        assert f"Figure {number}" in names
+    shown = names + " ".join(item.shows for item in ITEMS)
+    ranges = [range(int(a), int(b)) for a, b in re.findall(r"(\d+) to (\d+)", shown)]
+    for number in (*range(5, 18), *range(19, 29)):
+        told = re.search(rf"\b{number}\b", shown) or any(number in some for some in ranges)
+        assert told, number
 
 
 @pytest.mark.parametrize(
@@ -156,6 +160,36 @@ def test_a_trade_off_has_the_papers_line_and_each_defence(kept: Kept) -> None:
     assert "81.77" not in (kept.docs / "figures/figure-7.svg").read_text()
 
 
+def test_rivals_are_attacked_with_the_decoder_of_their_game(tmp_path: Path) -> None:
+    both = keep(tmp_path, LFW64, LFW64_ADAPTIVE, LFW64_RIVALS)
+    drawn = {one.number: one for one in redrawn.redrawn(both)}
+    assert list(drawn) == [6, 7, 8, 10, 11, 12, 14, 16]
+    black = list(csv.DictReader(drawn[7].rows.splitlines()))
+    game = next(row for row in black if row["defence"].startswith("Disco"))
+    cell = next(
+        cell
+        for cell in LFW64_RIVALS.cells()
+        if (cell.defence, cell.threat.name) == (DISCO[0.2], "black-box, one decoder")
+    )
+    assert game["defence"] == "Disco weight 0.2"
+    assert float(game["eval_acc"]) == pytest.approx(share(cell))
+    assert len(black) == len(LFW64.defences) + len(ADV_LEARNING) + len(DISCO)
+    heat = {row["defence"] for row in csv.DictReader(drawn[14].rows.splitlines())}
+    assert {"Disco weight 0.2", "AdversarialLearning weight 0.5", "Plain"} < heat
+
+
+def test_what_enc_is_to_misread_is_another_curve(tmp_path: Path) -> None:
+    (drawn,) = (one for one in redrawn.redrawn(keep(tmp_path, LFW64_RIVALS)) if one.number == 16)
+    rows = list(csv.DictReader(drawn.rows.splitlines()))
+    assert {row["threat"] for row in rows} == {"white-box", "black-box", "hybrid"}
+    labels = list(dict.fromkeys(row["defence"] for row in rows))
+    fawkes = [label for label in labels if label.startswith("Fawkes")]
+    assert fawkes == ["Fawkes mode high", "Fawkes mode low", "Fawkes mode mid", "Fawkes, encoder"]
+    assert {"Plain", "Crafter", "Crafter, TaskUtility"} < set(labels)
+    few = keep(tmp_path / "few", replace(LFW64_RIVALS, defences=LFW64_RIVALS.defences[:4]))
+    assert 16 not in [one.number for one in redrawn.redrawn(few)]
+
+
 def test_lessons_begin_with_the_basic_attack(kept: Kept) -> None:
     assert list(redrawn.epochs("white-box A1")) == [0, 20]
     assert list(redrawn.epochs("black-box A1")) == [0, 5, 10, 20, 40, 80]
@@ -204,7 +238,7 @@ def test_a_game_is_told_by_its_decoder_and_by_the_strongest_lesson(tmp_path: Pat
         )
         return share(cell)
 
-    look, (own, *lessons) = lookups.rival(DISCO), lookups.GAMES
+    look, (own, *lessons) = lookups.rival({"lambda 0.6": DISCO[0.6]}), lookups.DECODERS
     most = max(of(name) for name in lessons)
     told = f"lambda 0.6: {100 * of(own):.1f} % to {100 * most:.1f} % (AUC -0.010)"
     assert told in look(keep(tmp_path / "all", LFW64_RIVALS))
@@ -212,6 +246,17 @@ def test_a_game_is_told_by_its_decoder_and_by_the_strongest_lesson(tmp_path: Pat
     basic = keep(tmp_path / "basic", replace(LFW64_RIVALS, threats=tuple(before)))
     assert f"lambda 0.6: {100 * of(own):.1f} %, A1 not measured" in look(basic)
     assert look(keep(tmp_path / "none", LFW64)) == ""
+
+
+def test_what_a_rival_costs_is_the_least_that_was_measured(tmp_path: Path) -> None:
+    look = lookups.cost({"lambda 0.6": DISCO[0.6], "other": DISCO[0.8]})
+    table = replace(LFW64_RIVALS, defences=(DISCO[0.6],))
+    kept = keep(tmp_path, table)
+    assert look(kept) == "lambda 0.6: 1.5 (CPU)"
+    fast = made(table.cells()[0])
+    fast = replace(fast, outcome={**fast.outcome, "seconds": 0.25}, machine={"gpu": "G"})
+    Store(kept.results, kept.results).write(f"{0:016}", fast)
+    assert look(Kept(kept.results, kept.docs)) == "lambda 0.6: 0.25 (G)"
 
 
 def test_epsilon_is_held_against_each_measure(kept: Kept) -> None:

@@ -25,7 +25,7 @@ from facecrafter.paper.tables.priors import LFW64_PRIORS
 from facecrafter.paper.tables.rivals import LFW64_RIVALS
 from facecrafter.paper.tables.searches import LFW64_SEARCHES
 from facecrafter.paper.tables.stand_ins import LFW64_STAND_INS
-from facecrafter.paper.threats import ADAPTIVE, ASKING, PLAYING, all_threats
+from facecrafter.paper.threats import ADAPTIVE, ASKING, ONE_DECODER, PLAYING, all_threats
 
 TABLES = (
     LFW64,
@@ -46,7 +46,7 @@ UNTAUGHT = tuple(
 )
 # An attacker with three decoders is as strong as one with one, or stronger: where only he was
 # measured he stands for both.
-STANDS_FOR = {name: name.removesuffix(", one decoder") for name in BASIC}
+STANDS_FOR = {name: name.removesuffix(ONE_DECODER) for name in BASIC}
 # who ask more than once: remembering answers them, whatever the defence
 AGAIN = tuple(threat.name for threat in ASKING if threat.name not in STANDS_FOR.values())
 # of this project or of the paper; all others are defences of others

@@ -76,9 +76,9 @@ recognising who it is, which does not help with public faces."""
 _PAPER = """\
 On CelebA with a general encoder, Crafter at beta 1 lowers mean AUC on public faces by {drop} and
 the Eval Acc of the white-box attack from {before} to {after} % (VI-B, Fig. 9). It is another data
-set, another encoder and another beta. TIPRDC, which the paper compares with, is not measured here.
-What f learns from public faces that are one-sided, alone and with private releases, stands in
-[augmentation](augmentation.md)."""
+set, another encoder and another beta. TIPRDC, which the paper compares with, is attacked in
+[rivals](rivals.md), with an f that learnt from public faces alone. What f learns from public faces
+that are one-sided, alone and with private releases, stands in [augmentation](augmentation.md)."""
 
 _NETWORK = """\
 A residual block for each of the widths {widths}, each halving the map, and a linear layer; AdamW,

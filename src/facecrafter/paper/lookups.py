@@ -34,8 +34,8 @@ SHOWN: Mapping[str, AbstractDefence] = {
     "Crafter, TaskUtility": Crafter(0.0025, opponent=_PIXELS, utility=TaskUtility()),
     "StandIn": StandIn(bfloat16=True),
 }
-# the decoder of the game, and attackers who learn after it is over
-GAMES = ("black-box, one decoder", "black-box A1", "deep decoder A1")
+# one decoder, that of a game against a game; and attackers who learn from the defence
+DECODERS = ("black-box, one decoder", "black-box A1", "deep decoder A1")
 SEVENTH = re.compile(r"<!-- table7:.*?-->\n(.*?)<!-- /table7 -->", re.DOTALL)
 
 Look = Callable[[Kept], str]
@@ -254,25 +254,44 @@ def strongest(kept: Kept) -> str:
     return _each(tell)
 
 
-def rival(weighted: Mapping[float, AbstractDefence]) -> Look:
-    """A game at each lambda: what its own decoder reads, and what the strongest A1 does."""
+def rival(named: Mapping[str, AbstractDefence]) -> Look:
+    """Each setting of a rival: what one decoder reads, and what the strongest A1 does."""
 
     def look(kept: Kept) -> str:
         records = kept.of(LFW64_RIVALS)
-        own = GAMES[0]
         plain = spread(records, Plain(), "white-box", "auc")
 
         def tell(defence: AbstractDefence) -> str:
-            before, auc = (spread(records, defence, own, name) for name in ("eval_acc", "auc"))
-            found = [spread(records, defence, threat) for threat in GAMES[1:]]
+            before, auc = (spread(records, defence, DECODERS[0], m) for m in ("eval_acc", "auc"))
+            found = [spread(records, defence, threat) for threat in DECODERS[1:]]
             after = [one.mean for one in found if one is not None]
             if before is None or auc is None or plain is None:
                 return ""
             rises = f" to {_share(max(after))}" if after else ", A1 not measured"
             return f"{_share(before.mean)}{rises} (AUC {auc.mean - plain.mean:+.3f})"
 
-        told = {weight: tell(defence) for weight, defence in weighted.items()}
-        return "; ".join(f"lambda {weight:g}: {text}" for weight, text in told.items() if text)
+        told = {name: tell(defence) for name, defence in named.items()}
+        return "; ".join(f"{name}: {text}" for name, text in told.items() if text)
+
+    return look
+
+
+def cost(named: Mapping[str, AbstractDefence]) -> Look:
+    """Seconds a face of each setting: the least that was measured, and on what."""
+
+    def look(kept: Kept) -> str:
+        records = kept.of(LFW64_RIVALS)
+
+        def tell(defence: AbstractDefence) -> str:
+            described = describe.of_defence(defence)
+            mine = [record for record in records if record.defence == described]
+            if not mine:
+                return ""
+            least = min(mine, key=lambda record: record.outcome["seconds"])
+            return f"{least.outcome['seconds']:.2g} ({least.machine.get('gpu', 'CPU')})"
+
+        told = {name: tell(defence) for name, defence in named.items()}
+        return "; ".join(f"{name}: {text}" for name, text in told.items() if text)
 
     return look
 

@@ -1,4 +1,4 @@
-"""The paper's Figures 5 to 15 in its own form, from what was measured on LFW at 64 x 64 pixels.
+"""The paper's Figures 5 to 16 in its own form, from what was measured on LFW at 64 x 64 pixels.
 
 Nothing of the paper is drawn in but figures that it prints; none is read off a plot.
 """
@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +25,16 @@ from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tables.curve import LFW64_CURVE
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.priors import LFW64_PRIORS
-from facecrafter.paper.threats import ADAPTIVE, ELSEWHERE, THREATS, epochs_of
+from facecrafter.paper.tables.rivals import LFW64_RIVALS
+from facecrafter.paper.threats import ADAPTIVE, ELSEWHERE, ONE_DECODER, THREATS, epochs_of
 
 SEEN = {"eval_acc": "Eval Acc", "ssim": "SSIM", "fsim": "FSIM"}  # of a face; lower is more private
 BASIC = tuple(threat.name for threat in THREATS)
 LEARNT = tuple(threat.name for threat in ADAPTIVE[:2])  # the paper's A1: white-box, black-box
 OTHERS = tuple(threat.name for threat in ELSEWHERE)
 SUBJECT = "Crafter"
+GAMES = ("AdversarialLearning", "Disco")  # the paper's rivals in the deployment scenario
+IMAGES = ("Fawkes", "LowKey")  # those that change the photograph
 SEVERAL = 3  # settings of a defence, to tell in what order they are; ours
 
 
@@ -60,7 +63,7 @@ class Redrawn:
 def redrawn(kept: Kept) -> Iterator[Redrawn]:
     """All that can be drawn of what was measured, by number."""
     early = (_responses, *map(_tradeoff, BASIC), _development, _pii)
-    for make in (*early, *map(_epochs, LEARNT), _heat, _priors):
+    for make in (*early, *map(_epochs, LEARNT), _heat, _priors, _cloaks):
         found = make(kept)
         if found is not None:
             yield found
@@ -99,10 +102,11 @@ def _tradeoff(threat: str) -> Callable[[Kept], Redrawn | None]:
     """Figures 6 to 8, and 19 to 21 (FSIM)."""
 
     def draw(kept: Kept) -> Redrawn | None:
-        found = [p for p in _points(kept.of(LFW64)) if p.threat == threat]
-        if not found:
+        grid = [p for p in _points(kept.of(LFW64)) if p.threat == threat]
+        found = [*grid, *(p for p in _of_rivals(kept, GAMES) if p.threat == threat)]
+        if not grid:
             return None
-        figure, plots = _row(len(SEEN))
+        figure, plots = _row(len(SEEN), beside=2)
         for plot, (measure, name) in zip(plots, SEEN.items(), strict=True):
             panel(plot, found, threat, measure)
             plot.set(title="", ylabel=f"{name} (lower is more private)", ylim=(0, 1))
@@ -110,14 +114,17 @@ def _tradeoff(threat: str) -> Callable[[Kept], Redrawn | None]:
         if paper is not None:
             told = f"paper, LFW, no defence: {100 * paper.eval_acc:.2f} %"
             plots[0].axhline(paper.eval_acc, color="k", ls=":", label=told)
-        plots[0].legend(fontsize="x-small")
+        named = plots[0].get_legend_handles_labels()
+        figure.legend(*named, loc="outside right center", fontsize="x-small")
         return Redrawn(
             6 + BASIC.index(threat),
             f"privacy and use against the {threat} attack",
             "A curve for each defence, a point for each of its settings; the black square is the "
             "ideal. The dotted line is what the paper prints for LFW without a defence, at 128 x "
             "128 pixels and with another judge. FSIM is in the paper's Figures 19 to 21. Adv "
-            "Learning and Disco are in [rivals](rivals.md).",
+            "Learning and Disco are attacked with the decoder of their game, as in the paper, the "
+            "others with three; what reads their features that learnt after the game, and the "
+            "other defences of others, is in [rivals](rivals.md).",
             _rows(found, ("auc", *SEEN)),
             figure,
         )
@@ -154,7 +161,7 @@ def _development(kept: Kept) -> Redrawn | None:
         "AUC is that of a network which the cloud trained on releases of private train "
         "photographs, asked about public faces; the other axis is what attacks make of the "
         "same defences' releases of private test photographs. In the paper Enc is a general "
-        "extractor, here it is that of the deployment scenario. TIPRDC is not built yet.",
+        "extractor, here it is that of the deployment scenario. TIPRDC is in [rivals](rivals.md).",
         csv_of(("defence", "threat", "auc_of_f"), lines, tuple(SEEN)),
         figure,
     )
@@ -200,30 +207,29 @@ def _epochs(threat: str) -> Callable[[Kept], Redrawn | None]:
         along = epochs(threat)
         records = [*kept.of(LFW64_CURVE), *kept.of(LFW64_ADAPTIVE)]
         mine = [r for r in _once(records) if r.threat["name"] in along.values()]
-        learnt = {r["name"] for r in (r.threat for r in mine)} - {along[0]}
-        found = _points(mine) if learnt else []
-        if not found:
+        curves = _lines(_points(mine), along)
+        if not curves:
             return None
-        measures = ("eval_acc", "ssim")
         lines = [
             ((label, point.threat, number), point)
-            for label, line in _lines(found, along).items()
+            for label, line in curves.items()
             for number, point in line.items()
         ]
-        figure, plots = _row(len(measures))
-        for plot, measure in zip(plots, measures, strict=True):
-            for label, line in _lines(found, along).items():
+        figure, plots = _row(len(SEEN))
+        for plot, (measure, name) in zip(plots, SEEN.items(), strict=True):
+            for label, line in curves.items():
                 y = [point[measure].mean for point in line.values()]
                 plot.plot(list(line), y, "o-", label=label)
-            plot.set(xlabel="epochs", ylabel=SEEN[measure], ylim=(0, 1))
+            plot.set(xlabel="epochs", ylabel=name, ylim=(0, 1))
             plot.grid(alpha=0.3)
         plots[0].legend(fontsize="x-small")
         return Redrawn(
             11 + LEARNT.index(threat),
             f"{threat} over epochs",
             "At 0 is the basic attack, as in the paper; then what an attacker gets who goes on "
-            "learning from releases of public faces. Adv Learning was not measured.",
-            csv_of(("defence", "threat", "epochs"), lines, measures),
+            "learning from releases of public faces. FSIM is in the paper's Figures 22 and 23. Adv "
+            "Learning was measured for 20 epochs alone ([rivals](rivals.md)).",
+            csv_of(("defence", "threat", "epochs"), lines, tuple(SEEN)),
             figure,
         )
 
@@ -242,7 +248,8 @@ def epochs(threat: str) -> dict[int, str]:
 def _heat(kept: Kept) -> Redrawn | None:
     """Figure 14: defences against the paper's five attacks, and what they leave of use."""
     five = (*BASIC, *LEARNT)
-    found = [p for p in _points(kept.of(LFW64_ADAPTIVE)) if p.threat in five]
+    own = _points(kept.of(LFW64_ADAPTIVE))
+    found = [p for p in (*own, *_of_rivals(kept, GAMES)) if p.threat in five]
     labels = list(dict.fromkeys(point.label for point in found))
     if not found:
         return None
@@ -257,8 +264,9 @@ def _heat(kept: Kept) -> Redrawn | None:
         14,
         "Eval Acc against five attacks, and what is left of use",
         "Redder is less private, bluer more useful. The paper takes the mean over betas; here each "
-        "setting has its line. Stronger attacks that learn, ours, are in "
-        "[adaptive](adaptive.md). Adv Learning and TIPRDC were not measured.",
+        "setting has its line. Of Adv Learning and Disco the first black-box attack and the hybrid "
+        "one have the decoder of the game; their white-box A1 was not measured. Stronger attacks "
+        "that learn, ours, are in [adaptive](adaptive.md) and [rivals](rivals.md).",
         _rows(found, ("eval_acc", "auc")),
         figure,
     )
@@ -291,6 +299,50 @@ def _priors(kept: Kept) -> Redrawn | None:
         _rows([point for point in found if point.threat in present], measures),
         figure,
     )
+
+
+def _cloaks(kept: Kept) -> Redrawn | None:
+    """Figure 16: defences that change the photograph, and Crafter."""
+    mine = _of_rivals(kept, (UNDEFENDED, SUBJECT, *IMAGES))
+    found = [point for point in mine if point.threat in BASIC]
+    if not any(point.family.startswith(IMAGES) for point in found):
+        return None
+    measures = dict(list(SEEN.items())[:2])
+    figure, grid = _grid(len(measures), len(BASIC))
+    for plots, (measure, name) in zip(grid, measures.items(), strict=True):
+        for plot, threat in zip(plots, BASIC, strict=True):
+            panel(plot, found, threat, measure)
+            plot.set_ylabel(f"{name} (lower is more private)")
+    named = grid[0][0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside right center", fontsize="x-small")
+    return Redrawn(
+        16,
+        "defences that change the photograph, and Crafter",
+        "A curve for each defence, a point for each of its settings; all attackers have one "
+        "decoder. *encoder*: the photograph was changed so that Enc misreads it (VI-D, text). Who "
+        "learns from what these defences release is in [rivals](rivals.md).",
+        _rows(found, ("auc", *measures)),
+        figure,
+    )
+
+
+def _of_rivals(kept: Kept, names: Sequence[str]) -> list[Point]:
+    """Points of these defences in the table of rivals.
+
+    An attack with one decoder has the name of that with three. The variant of a defence that Enc is
+    to misread (VI-D) is another family.
+    """
+    mine = [record for record in kept.of(LFW64_RIVALS) if record.defence["name"] in names]
+    variants = [record for record in mine if record.defence.get("evades") == "encoder"]
+    others = [record for record in mine if record not in variants]
+    found = [
+        *sorted(_points(others), key=lambda point: point.label),
+        *(
+            replace(point, family=f"{point.family}, encoder", label=f"{point.label}, encoder")
+            for point in _points(variants)
+        ),
+    ]
+    return [replace(point, threat=point.threat.removesuffix(ONE_DECODER)) for point in found]
 
 
 def _points(records: Sequence[Record]) -> list[Point]:
@@ -345,8 +397,9 @@ def _map(
             plot.text(column, row, told, ha="center", va="center", color=colour, size="x-small")
 
 
-def _row(count: int, height: float = 3.8) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(4.2 * count, height), layout="constrained")
+def _row(count: int, height: float = 3.8, beside: float = 0) -> tuple[Figure, list[Axes]]:
+    """`beside`: inches for a legend that stands on the right of all."""
+    figure = Figure(figsize=(4.2 * count + beside, height), layout="constrained")
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 

@@ -27,9 +27,9 @@ one of generators ([priors](priors.md)). Tables I to III, IX and X to XIII measu
 in the [paper map](paper-map.md)."""
 
 _NOT_RUN = """\
-What is {not_built} has no command that would run it: TIPRDC, Fawkes and LowKey are defences of
-others, the human study is a judge of others. What has a command and was not run here needs
-photographs that are not at hand or a key of one's own ([azure](azure.md))."""
+What is {not_built} has no command that would run it: the human study asks people. What has a
+command and was not run here needs photographs that are not at hand or a key of one's own
+([azure](azure.md))."""
 
 
 def write_page(kept: Kept) -> Path | None:

@@ -156,6 +156,9 @@ def searching(prior: str, restarts: int = RESTARTS) -> Threat:
     return Threat(f"white-box A2, {prior}", OtherPrior(prior, search))
 
 
+ONE_DECODER = ", one decoder"  # ends the name of an attack that has no more
+
+
 def playing(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
     """The basic attacks with one decoder, and those A1 that begin with it or from fresh weights.
 
@@ -166,7 +169,7 @@ def playing(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat,
     kinds = {one.name: one for one in adaptive(restarts, decoders)}
     return (
         white,
-        *(replace(one, name=f"{one.name}, one decoder") for one in with_decoder),
+        *(replace(one, name=one.name + ONE_DECODER) for one in with_decoder),
         kinds["black-box A1"],
         kinds["deep decoder A1"],
     )
