@@ -36,9 +36,9 @@ def test_an_adopted_generator_is_framed_shown_and_searched(tmp_path, capsys, pub
     assert prior.arguments["box"] == (top, left, side)
     with Image.open(out / "faces.png") as picture:
         assert picture.width == 8 * (16 + 2) - 2
-    table = Evaluate(root=tmp_path, table="priors", priors=out.parent).listed()
+    (table,) = Evaluate(root=tmp_path, table="priors", priors=out.parent).listed()
     assert [threat.name for threat in table.threats][-1] == "white-box A2, ffhq"
-    grid = Evaluate(root=tmp_path, priors=out.parent).listed()
+    (grid,) = Evaluate(root=tmp_path, priors=out.parent).listed()
     assert "white-box A2, ffhq" not in [threat.name for threat in grid.threats]
 
 

@@ -248,7 +248,8 @@ def test_adaptive_attackers_have_a_page_of_their_own(run: Run) -> None:
 
 def test_each_table_has_its_attackers_and_a_page() -> None:
     def listed(name: str) -> Table:
-        return evaluate.Evaluate(root=Path("LFW"), table=name, shadows=()).listed()  # type: ignore
+        (one,) = evaluate.Evaluate(root=Path("LFW"), table=name, shadows=()).listed()  # type: ignore
+        return one
 
     names = ["white-box", "black-box", "hybrid"]
     learning = ["white-box A1", "black-box A1", "deep decoder A1", "answers alone A1"]
@@ -279,6 +280,40 @@ def test_cells_are_chosen_by_defence_and_threat() -> None:
     }
     with pytest.raises(SettingError, match="--defences 'Noise', --threats 'A9'"):
         replace(asked, threats="A9").cells()
+
+
+@pytest.mark.parametrize("words", [{"table": "all"}, {"defences": "all"}, {"threats": "all"}])
+def test_the_matrix_is_all_tables_of_the_bundles_encoder(words: dict[str, str]) -> None:
+    whole = evaluate.Evaluate(root=Path("LFW"), shadows=(), **words)  # type: ignore[arg-type]
+    pages = [table.page for table in whole.listed()]
+    others = {"published", "general", "priors"}  # other faces, another encoder, generators
+    assert set(pages) == {table.page for table in evaluate.TABLES.values()} - others
+    cells = whole.cells()
+    assert len(cells) == len({str(cell) for cell in cells})
+    every = [cell for table in whole.listed() for cell in table.cells()]
+    assert {str(cell) for cell in cells} == {str(cell) for cell in every}
+    assert len(cells) < len(every)  # tables share some
+    assert any(cell.reported for cell in cells)
+    given = replace(whole, priors=Path("priors"))
+    assert "priors" in [table.page for table in given.listed()]
+    grid = replace(whole, table="grid")
+    assert [table.page for table in grid.listed()] == ["results"]
+    assert len(grid.cells()) == len(grid.listed()[0].cells())
+
+
+@pytest.mark.usefixtures("small_table")
+def test_all_tables_are_measured_in_one_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in set(evaluate.TABLES) - {"grid", "published", "adaptive"}:
+        monkeypatch.delitem(evaluate.TABLES, name)  # type: ignore[arg-type]
+    words = ("evaluate", "--root", "LFW", "--defences", "all", "--threats", "all", "--json")
+    code, out, err = run(*words)
+    assert code == 0, err
+    facts = json.loads(out)
+    assert facts["pages"] == ["docs/results.md", "docs/adaptive.md"]
+    grid, learning = 2 * 2 * 2, 2  # defences, threats, seeds; the first two tables share a seed
+    assert (facts["measured"], facts["kept"]) == (grid + learning, 0)
+    again = json.loads(run(*words)[1])
+    assert (again["measured"], again["kept"]) == (0, grid + learning)
 
 
 @pytest.mark.usefixtures("small_table")

@@ -58,8 +58,8 @@ def test_every_recipe_within_a_recipe_is_taken_out_of_mixed_precision(slow):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_can_be_measured_in_float32(tmp_path, name):
-    table = Evaluate(root=tmp_path, table=name, float32=True).listed()
-    mixed = Evaluate(root=tmp_path, table=name).listed()
+    (table,) = Evaluate(root=tmp_path, table=name, float32=True).listed()
+    (mixed,) = Evaluate(root=tmp_path, table=name).listed()
     assert "bfloat16=True" not in repr((table.defences, table.threats))
     assert len(set(map(repr, table.defences))) == len(mixed.defences)
     assert [threat.name for threat in table.threats] == [threat.name for threat in mixed.threats]

@@ -1,7 +1,7 @@
 """`facecrafter evaluate`: measure the whole grid on LFW, and write it down."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,10 +11,12 @@ import torch
 
 from facecrafter.commands.common import AbstractCommand, Outcome, warn_of_bfloat16
 from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
+from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import SettingError
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.evaluate import Step, Summary, evaluate
 from facecrafter.paper.headline import fill_readme
+from facecrafter.paper.points import records_of
 from facecrafter.paper.precision import in_float32
 from facecrafter.paper.report import write_report
 from facecrafter.paper.scenes import lfw64, lfw64_batch
@@ -45,6 +47,7 @@ TableName = Literal[
     "general",
     "rivals",
 ]
+ALL = "all"
 TABLES: dict[TableName, Table] = {
     "grid": LFW64,
     "published": PUBLISHED,
@@ -69,6 +72,7 @@ class Evaluate(AbstractCommand):
     of results and the headline in the README are written from the files.
 
     Example: facecrafter evaluate --root DATA/lfw --processes 2
+    Example: facecrafter evaluate --root DATA/lfw --defences all --threats all
     """
 
     root: Path  # folder that holds lfw-deepfunneled and attributes.csv
@@ -83,13 +87,16 @@ class Evaluate(AbstractCommand):
     # that need no lesson and that the paper does not have. priors: other generators (A2).
     # crafter-z: its beta against its rate (Table XIV), ten minutes of a core for each setting.
     # general: an encoder that was made for no task, of the --bundle that must be given.
-    # rivals: defences of others; those that are games are trained first, ten minutes of a core each
-    table: TableName = "grid"
+    # rivals: defences of others; those that are games are trained first, ten minutes of a core
+    # each. all: all of these but published and general, and priors where --priors is given; days
+    # of a CPU. None = grid, or all where --defences or --threats is all
+    table: TableName | Literal["all"] | None = None
     # for --table priors: folder that holds the --out of a `train prior`, `train style` or `adopt`
     # for each generator, by name; what has another name than the table's is measured, too
     priors: Path | None = None
-    defences: str | None = None  # those whose description holds this text, such as StandIn
-    threats: str | None = None  # those whose name holds this text, such as A1; None = all
+    # those whose description holds this text, such as StandIn; None or all = every one
+    defences: str | None = None
+    threats: str | None = None  # those whose name holds this text, such as A1; None or all likewise
     only: str | None = None  # cells whose description holds this text, as the progress shows it
     # several of --seed, of the defences and attacks; None = the table's, 0 and 1 for the grid; ours
     seeds: tuple[int, ...] | None = None
@@ -111,7 +118,8 @@ class Evaluate(AbstractCommand):
         device = str(self.common.torch_device())
         bundle, shadows = in_project(self.bundle), shadows_of(self.bundle, self.shadows)
         where = self.root, bundle, shadows, self.cache, device
-        of_all = partial(lfw64, *where, priors=self.priors, name=TABLES[self.table].scene)
+        tables = self.listed()
+        of_all = partial(lfw64, *where, priors=self.priors, name=tables[0].scene)
         make = partial(lfw64_batch, *where) if self.table == "published" else of_all
         store = Store(self.results, self.work, self.spot_check)
         steps: list[Step] = []
@@ -121,34 +129,55 @@ class Evaluate(AbstractCommand):
             steps.append(step)
             if not (self.common.quiet or self.common.json):
                 print(step, file=sys.stderr, flush=True)
-        table = self.listed()
-        others = tuple(seed for seed in self._seeds(table) if seed not in table.seeds)
-        table = replace(table, seeds=(*table.seeds, *others))  # what was asked for is shown, too
-        summary, page = Summary.of(steps), write_report(table, store, self.docs)
-        if table.headline:
-            fill_readme(table, store, self.readme)
+        summary, pages = Summary.of(steps), [*self._pages(tables, store)]
         return Outcome(
-            f"{summary}; see {page}",
+            f"{summary}; see {', '.join(pages)}",
             {
                 "measured": summary.measured,
                 "kept": summary.kept,
                 "seconds": round(summary.seconds, 1),
                 "results": str(self.results),
-                "page": str(page),
+                "pages": pages,
             },
         )
 
-    def listed(self) -> Table:
-        """The table, with as many decoders as the attacker was given."""
+    def _pages(self, tables: Sequence[Table], store: Store) -> Iterator[str]:
+        """Written anew, of each table of which something is measured."""
+        for table in tables:
+            others = tuple(seed for seed in self._seeds(table) if seed not in table.seeds)
+            shown = replace(table, seeds=(*table.seeds, *others))  # what was asked for, too
+            if records_of(shown, store):
+                yield str(write_report(shown, store, self.docs))
+            if table.headline:
+                fill_readme(shown, store, self.readme)
+
+    @property
+    def _names(self) -> Sequence[TableName]:
+        if self.table is not None and self.table != ALL:
+            return (self.table,)
+        if self.table is None and ALL not in (self.defences, self.threats):
+            return ("grid",)
+        return [
+            name
+            for name, table in TABLES.items()
+            if table.scene == LFW64.scene and (name != "priors" or self.priors is not None)
+        ]
+
+    def listed(self) -> tuple[Table, ...]:
+        """The tables, with as many decoders as the attacker was given."""
         held = all_threats(decoders=1 + len(shadows_of(self.bundle, self.shadows)))
-        table = TABLES[self.table]
+        return tuple(self._with(held, name) for name in self._names)
+
+    def _with(self, held: Mapping[str, Threat], name: TableName) -> Table:
+        table = TABLES[name]
         known = tuple(held[threat.name] for threat in table.threats)
-        table = replace(table, threats=(*known, *self._others()))
+        more = self._others() if name == "priors" else ()
+        table = replace(table, threats=(*known, *more))
         return in_float32(table) if self.float32 or table.float32 else table
 
     def _others(self) -> tuple[Threat, ...]:
         """Searches of generators in --priors that the table does not name, such as adopted ones."""
-        if self.table != "priors" or self.priors is None or not self.priors.is_dir():
+        if self.priors is None or not self.priors.is_dir():
             return ()
         inside = sorted(path.name for path in self.priors.iterdir() if path.is_dir())
         return tuple(searching(name) for name in inside if name not in PRIORS)
@@ -158,22 +187,25 @@ class Evaluate(AbstractCommand):
         return self.seeds or one or table.seeds
 
     def cells(self) -> Sequence[Cell]:
-        """Those that were asked for. Raises `SettingError` where there is none."""
-        table = self.listed()
-        table = replace(table, seeds=self._seeds(table))
-        chosen = [cell for cell in table.cells() if self._asked_for(cell)]
+        """Those that were asked for, each once. Raises `SettingError` where there is none."""
+        tables = [replace(table, seeds=self._seeds(table)) for table in self.listed()]
+        every = [cell for table in tables for cell in table.cells()]
+        chosen: dict[tuple[AbstractDefence, Threat, int], Cell] = {}
+        for cell in every:
+            if self._asked_for(cell):  # of two the first: the grid tells what the paper reports
+                chosen.setdefault((cell.defence, cell.threat, cell.seed), cell)
         if not chosen:
-            names = sorted({type(defence).__name__ for defence in table.defences})
+            names = sorted({type(cell.defence).__name__ for cell in every})
+            threats = dict.fromkeys(cell.threat.name for cell in every)
             asked = {"--only": self.only, "--defences": self.defences, "--threats": self.threats}
             told = ", ".join(f"{name} {text!r}" for name, text in asked.items() if text)
             raise SettingError(
-                f"no cell matches {told}. A cell reads like {str(table.cells()[0])!r}"
-                f"; the defences are {', '.join(names)}, the attacks "
-                f"{', '.join(threat.name for threat in table.threats)}."
+                f"no cell matches {told}. A cell reads like {str(every[0])!r}"
+                f"; the defences are {', '.join(names)}, the attacks {', '.join(threats)}."
             )
-        return chosen
+        return [*chosen.values()]
 
     def _asked_for(self, cell: Cell) -> bool:
         told = str(cell), repr(cell.defence), cell.threat.name
         asked = zip((self.only, self.defences, self.threats), told, strict=True)
-        return all(text is None or text in where for text, where in asked)
+        return all(text in (None, ALL) or text in where for text, where in asked)
