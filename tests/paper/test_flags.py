@@ -3,16 +3,23 @@
 from dataclasses import replace
 from pathlib import Path
 
+from facecrafter.defences.adv_face import AdvFace
 from facecrafter.defences.crafter import Crafter
+from facecrafter.defences.dropout import Dropout
+from facecrafter.defences.fawkes import Fawkes
+from facecrafter.defences.lowkey import LowKey
 from facecrafter.defences.noise import Noise
+from facecrafter.defences.nopeek import NoPeek
 from facecrafter.defences.plain import Plain
-from facecrafter.paper import threats
+from facecrafter.defences.tiprdc import Tiprdc
+from facecrafter.paper import describe, threats
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.flags import not_validated, of_attacks, of_defences
 from facecrafter.paper.measure import measure
 from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Store
 from made_points import point
+from made_records import RECORDS
 
 FOUND = [
     point("Plain", "white-box", 0.4),
@@ -50,6 +57,21 @@ def test_what_is_random_and_what_searches_is_told(
     assert "Crafter" in optimised
     assert "Noise" not in optimised
     assert of_defences(records[:2]) == []
+
+
+def test_who_counts_its_steps_by_another_name_searches_too() -> None:
+    one = RECORDS[0]
+    defences = (Fawkes(), LowKey(), AdvFace(), Dropout(0.5), NoPeek(0.5), Tiprdc(0.5))
+    records = [replace(one, defence=describe.of_defence(defence)) for defence in defences]
+    (told,) = of_defences(records)
+    assert told.endswith("is not to be had: Fawkes; LowKey; AdvFace.")
+
+
+def test_one_decoder_counts_as_black_box() -> None:
+    name = f"black-box{threats.ONE_DECODER}"
+    found = [point("Plain", name, 0.9), point("Noise", name, 0.3), point("Noise", "white-box", 0.2)]
+    (told,) = of_attacks(found, [name], ["Plain", "Noise"])
+    assert "stronger than the white-box one against Noise:" in told
 
 
 def test_another_machine_is_no_other_seed(scene: Scene, store: Store, table: Table) -> None:

@@ -240,7 +240,7 @@ def test_a_game_is_told_by_its_decoder_and_by_the_strongest_lesson(tmp_path: Pat
 
     look, (own, *lessons) = lookups.rival({"lambda 0.6": DISCO[0.6]}), lookups.DECODERS
     most = max(of(name) for name in lessons)
-    told = f"lambda 0.6: {100 * of(own):.1f} % to {100 * most:.1f} % (AUC -0.010)"
+    told = f"lambda 0.6: {100 * of(own):.1f} % to {100 * most:.1f} % (SSIM 0.60, AUC -0.010)"
     assert told in look(keep(tmp_path / "all", LFW64_RIVALS))
     before = [one for one in LFW64_RIVALS.threats if one.name not in lessons]
     basic = keep(tmp_path / "basic", replace(LFW64_RIVALS, threats=tuple(before)))

@@ -8,7 +8,7 @@ from facecrafter.paper.convergence import Gain, gained, sentences
 from facecrafter.paper.figures import UNDEFENDED
 from facecrafter.paper.points import Point, by_label
 from facecrafter.paper.store import Record
-from facecrafter.paper.threats import ADAPTIVE, THREATS, TWICE
+from facecrafter.paper.threats import ADAPTIVE, ONE_DECODER, THREATS, TWICE
 
 VALIDATED = 0.5  # Eval Acc on plain features that an attack must reach to count as one; ours
 
@@ -39,7 +39,8 @@ def of_attacks(found: Sequence[Point], threats: Sequence[str], labels: Sequence[
     stronger: list[str] = []
     for label in labels:
         mine = {p.threat: p["eval_acc"].mean for p in found if p.label == label}
-        if mine.get("black-box", 0.0) > mine.get("white-box", 1.0):
+        black = max(mine.get(name, 0.0) for name in ("black-box", "black-box" + ONE_DECODER))
+        if black > mine.get("white-box", 1.0):
             stronger.append(label)
     if stronger:
         told.append(
@@ -101,8 +102,8 @@ def _random(mine: Sequence[Record]) -> bool:
 
 
 def _steps(recipe: Mapping[str, Any]) -> bool:
-    """Whether the recipe, or one in it, takes steps."""
+    """Whether the recipe, or one in it, takes steps; those of Fawkes are in its mode."""
     return any(
-        name == "steps" or (isinstance(value, dict) and _steps(value))
+        name in ("steps", "iterations", "mode") or (isinstance(value, dict) and _steps(value))
         for name, value in recipe.items()
     )

@@ -262,13 +262,16 @@ def rival(named: Mapping[str, AbstractDefence]) -> Look:
         plain = spread(records, Plain(), "white-box", "auc")
 
         def tell(defence: AbstractDefence) -> str:
-            before, auc = (spread(records, defence, DECODERS[0], m) for m in ("eval_acc", "auc"))
+            before, ssim, auc = (
+                spread(records, defence, DECODERS[0], name) for name in ("eval_acc", "ssim", "auc")
+            )
             found = [spread(records, defence, threat) for threat in DECODERS[1:]]
             after = [one.mean for one in found if one is not None]
-            if before is None or auc is None or plain is None:
+            if before is None or ssim is None or auc is None or plain is None:
                 return ""
             rises = f" to {_share(max(after))}" if after else ", A1 not measured"
-            return f"{_share(before.mean)}{rises} (AUC {auc.mean - plain.mean:+.3f})"
+            lost = f"AUC {auc.mean - plain.mean:+.3f}"
+            return f"{_share(before.mean)}{rises} (SSIM {ssim.mean:.2f}, {lost})"
 
         told = {name: tell(defence) for name, defence in named.items()}
         return "; ".join(f"{name}: {text}" for name, text in told.items() if text)

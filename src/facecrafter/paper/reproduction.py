@@ -252,7 +252,7 @@ ITEMS: tuple[Item, ...] = (
     Item(
         "Figures 16, 17",
         "Fawkes, LowKey: one decoder, and A1",
-        "they hide nothing; no figures (LFW)",
+        "Fawkes as raw features; LowKey near Crafter, but SSIM as raw ones; no figures (LFW)",
         _table("rivals"),
         _figure(16, "[rivals](rivals.md)"),
         lookups.rival({**_FAWKES, **_LOWKEY}),
