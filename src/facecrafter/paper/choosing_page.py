@@ -48,7 +48,7 @@ for all: {", ".join(BASIC)}; and, learning from what the defence releases, {", "
 Where a basic attack was measured with three decoders alone, that figure stands for the one with a
 single decoder, which is no stronger. Eval Acc is the share of reconstructions in which a judge
 names the right person. AUC is of the cloud's answers. A defence against which nobody learnt is in
-[results](results.md) alone: its figures say nothing of who learns."""
+[results](results.md) or [rivals](rivals.md) alone: its figures say nothing of who learns."""
 
 _COST = (
     "s/face is the least that was measured, on one thread of a CPU or, where it says so, on a GPU "
