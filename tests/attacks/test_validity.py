@@ -14,6 +14,7 @@ from facecrafter.attacks.base import AbstractAttack
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.pixel_search import PixelSearch
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
+from facecrafter.attacks.where_sent import WhereSent
 from facecrafter.defences.base import Offline
 from facecrafter.defences.noise import Noise
 from facecrafter.inversion import Descent, squared
@@ -24,6 +25,7 @@ from painted import DECODERS, decoder, encoder, error, guesses, plain, prior, pr
 
 ATTACKS: tuple[AbstractAttack, ...] = (
     LatentSearch(Descent(80, 0.2), restarts=2),
+    WhereSent(LatentSearch(Descent(80, 0.2), restarts=2)),
     ShadowDecoder(1, DECODERS),
     PixelSearch(ShadowDecoder(1, DECODERS), Descent(60, 0.01), restarts=2),
 )

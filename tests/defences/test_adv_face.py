@@ -23,7 +23,7 @@ def error(features: torch.Tensor) -> torch.Tensor:
     return shadow.errors(features, IMAGES)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("epsilon", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("epsilon", [0.3, 1.0])
 def test_no_entry_is_moved_by_more_than_the_bound_in_deviations(epsilon):
     raw = tiny_target().encode(painted().images())
     deviation = (raw - raw.mean(dim=(0, 2, 3), keepdim=True)).square().mean().sqrt()
@@ -32,7 +32,7 @@ def test_no_entry_is_moved_by_more_than_the_bound_in_deviations(epsilon):
 
 
 def test_the_error_of_the_shadow_rises_with_the_bound_for_every_photograph():
-    errors = [error(moved(epsilon)) for epsilon in (0.0, 0.3, 1.0)]
+    errors = [error(moved(epsilon)) for epsilon in (0.01, 0.3, 1.0)]
     assert (errors[0] < errors[1]).all()
     assert (errors[1] < errors[2]).all()
 
@@ -56,7 +56,8 @@ def test_the_shadow_is_no_attackers_decoder():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("epsilon", -1.0), ("epsilon", float("nan")), ("steps", 0), ("stride", 0.0)]
+    ("name", "value"),
+    [("epsilon", 0.0), ("epsilon", -1.0), ("epsilon", float("nan")), ("steps", 0), ("stride", 0.0)],
 )
 def test_bad_settings_are_named(name, value):
     with pytest.raises(SettingError, match=f"{name}="):

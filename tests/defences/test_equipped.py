@@ -54,7 +54,7 @@ def test_a_photograph_is_protected_alike_in_any_batch(recipe):
     together = device(recipe)(random_images(2), stream(0, "defence")).features
     alone = device(recipe)(random_images(2)[:1], stream(0, "defence")).features
     difference = (together[:1] - alone).abs()
-    assert difference.mean() < 0.01 * together.abs().mean()
+    assert difference.mean() < 0.02 * together.abs().mean()  # steps of signs and budgets part ways
 
 
 @every_recipe
@@ -127,11 +127,12 @@ def test_a_wrapper_takes_the_equipment_of_what_it_wraps():
     assert sorted(release.order.tolist()) == [0, 1]
 
 
+@pytest.mark.parametrize("value", [float("nan"), 0.0])
 @pytest.mark.parametrize("recipe", [RECIPES[0], RECIPES[1], RECIPES[3]], ids=repr)
-def test_broken_networks_do_not_let_plain_features_out(recipe):
+def test_broken_networks_do_not_let_plain_features_out(recipe, value):
     given = recipe.equip(tiny_offline(), painted())
     assert given.equipment is not None
     for weights in given.equipment.parameters():
-        weights.data.fill_(float("nan"))
+        weights.data.fill_(value)
     with pytest.raises(NotProtected):
         recipe.fit(given, stream(0, "fit"))(random_images(2), stream(0, "defence"))

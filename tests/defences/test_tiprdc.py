@@ -17,6 +17,7 @@ from facecrafter.defences.tiprdc import Estimator, Named, Tiprdc, by_person
 from facecrafter.errors import DataError, SettingError
 from facecrafter.models.part import frozen
 from facecrafter.models.split import ResNet, Vgg16
+from facecrafter.randomness import stream
 from facecrafter.training import loop
 from facecrafter.training.head import with_fresh_head
 
@@ -118,7 +119,7 @@ def test_the_bound_tells_pairs_from_strangers():
     nobody = Batch(images, torch.zeros(32, 2))
     bounds = list[float]()
     for given in (features, torch.rand(features.shape)):
-        estimator = Estimator(3, 16)
+        estimator = Estimator(3, 2, 16)
         named = object.__new__(Named)
         named.estimator = estimator
         optimiser = torch.optim.AdamW(estimator.parameters(), 3e-3)
@@ -137,6 +138,36 @@ def test_the_bound_tells_pairs_from_strangers():
             assert bounds[0] > shuffled + 0.5
     assert bounds[0] > bounds[1] + 0.3
     assert bounds[1] == pytest.approx(-2 * log(2), abs=0.2)
+
+
+def test_naming_the_person_earns_nothing():
+    """T knows who it is: a feature that tells it is worth no more than one that tells nothing."""
+    people = torch.arange(32) % 2
+    images = torch.rand(32, 3, 16, 16, generator=stream(0, "faces")) * 0.1
+    images += 0.8 * people[:, None, None, None]  # the two look quite different
+    named = images.mean(dim=(2, 3), keepdim=True).expand(-1, -1, 8, 8)
+    bounds = list[float]()
+    for features, labels in (
+        (named, one_hot(people, 2)),
+        (torch.zeros_like(named), one_hot(people, 2)),
+        (named, torch.zeros(32, 2)),
+        (torch.zeros_like(named), torch.zeros(32, 2)),
+    ):
+        torch.manual_seed(0)
+        named_by = object.__new__(Named)
+        named_by.estimator = estimator = Estimator(3, 2, 16)
+        optimiser = torch.optim.AdamW(estimator.parameters(), 3e-3)
+        for step in range(60):
+            turned = torch.randperm(32, generator=stream(step, "order"))
+            batch = Batch(images[turned], labels[turned].float())
+            loss = -named_by.information(features[turned], batch)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        bounds.append(-loss.item())
+    told, untold, alone, nothing = bounds
+    assert abs(told - untold) < 0.15
+    assert alone > nothing + 0.25  # where T does not know it, it is worth much
 
 
 def test_more_lambda_leaves_the_classifier_at_a_loss(painted):

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from facecrafter.defences.adv_face import AdvFace
 from facecrafter.defences.adversarial import AdversarialLearning
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.defences.crafter import Crafter
+from facecrafter.defences.dropout import Dropout
+from facecrafter.defences.fawkes import Fawkes
 from facecrafter.defences.plain import Plain
 from facecrafter.defences.remembered import Remembered
 from facecrafter.defences.stand_in import StandIn
@@ -19,6 +22,7 @@ from facecrafter.paper.choosing import (
     BASIC,
     LEARNT,
     OWN,
+    SHARPER,
     TABLES,
     Choice,
     Needs,
@@ -89,6 +93,19 @@ def test_three_decoders_stand_for_one() -> None:
     assert told["Plain"].worst(BASIC) == pytest.approx(0.88)
 
 
+def test_of_what_drops_values_the_search_counts_that_leaves_them_out() -> None:
+    table = replace(TABLE, defences=(PLAIN, Dropout(0.5)))
+    plain, dropped = made(PLAIN, 0.95, 0.9), made(Dropout(0.5), 0.93, 0.2)
+    naive = chosen(plain, dropped, table=table)["Dropout"]
+    assert naive.worst(BASIC) is None  # the searches that know it were not measured
+    assert naive.worst(LEARNT) == pytest.approx(0.2)
+    sharp = made(Dropout(0.5), 0.93, 0.7, *SHARPER)
+    told = chosen(plain, dropped, sharp, table=table)
+    assert told["Dropout"].worst(BASIC) == pytest.approx(0.7)
+    assert told["Plain"].worst(BASIC) == pytest.approx(0.88)  # asked nothing of the kind
+    assert SHARPER == ("white-box, where sent", "hybrid, one decoder, where sent")
+
+
 def test_a_defence_that_nobody_learnt_from_is_left_out() -> None:
     assert chosen(made(PLAIN, 0.95, 0.9), made(WEAK, 0.92, 0.1, *BASIC)).keys() == {"Plain"}
     assert chosen(made(WEAK, 0.92, 0.1), table=replace(TABLE, defences=(PLAIN,))) == {}
@@ -109,6 +126,7 @@ def test_the_best_needs_no_more_and_loses_no_more() -> None:
     found = list(chosen(*MEASURED).values())
     assert [one and one.label for one in (best(found, CORE, (kind,)) for kind in Needs)] == [
         "Crafter beta 0.01",  # the other loses .07
+        None,
         "StandIn",
         "AdversarialLearning",
     ]
@@ -134,6 +152,8 @@ def test_what_each_needs() -> None:
     assert needs(Remembered(Crafter(utility=TaskUtility()))) is Needs.SURROGATE
     assert needs(STAND_IN) is Needs.SURROGATE
     assert needs(GAME) is Needs.CLOUD
+    assert needs(Remembered(Fawkes())) is Needs.EQUIPMENT
+    assert needs(AdvFace()) is Needs.EQUIPMENT
 
 
 def test_the_cost_is_a_cpus_where_one_was_asked() -> None:

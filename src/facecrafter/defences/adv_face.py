@@ -15,13 +15,13 @@ from torch import Generator, Tensor, nn
 
 from facecrafter.data.faces import Faces
 from facecrafter.defences.base import AbstractProtector, Offline, Release, straight
-from facecrafter.defences.equipped import AbstractEquipped, finite
+from facecrafter.defences.equipped import AbstractEquipped, leading
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.models.part import frozen
 from facecrafter.randomness import permutation, stream
 from facecrafter.training.decoder import DecoderTraining
 from facecrafter.training.precision import mixed
-from facecrafter.training.settings import require_counts, require_not_negative, require_positive
+from facecrafter.training.settings import require_counts, require_positive
 from facecrafter.types import Features, Images, Scores
 
 MEASURED = 512  # public faces whose features tell the unit of `epsilon`; ours
@@ -58,9 +58,8 @@ class AdvFace(AbstractEquipped[Shadow]):
     bfloat16: bool = False  # mixed precision of the steps; ours
 
     def __post_init__(self) -> None:
-        require_not_negative(self, "epsilon")
         require_counts(self, "steps")
-        require_positive(self, "stride")
+        require_positive(self, "epsilon", "stride")
 
     @property
     def lessons(self) -> DecoderTraining:
@@ -102,4 +101,4 @@ class _AdvFace(AbstractProtector):
         with torch.enable_grad(), mixed(images.device, self.recipe.bfloat16):
             lost = self.shadow.errors(at, images).sum()
         (slope,) = torch.autograd.grad(lost, at)
-        return finite(slope)
+        return leading(slope)

@@ -79,14 +79,17 @@ class AbstractEquipped(AbstractDefence, Generic[Equipment]):
         return self.protector(offline, cast("Equipment", offline.equipment))
 
 
-def finite(slope: Tensor) -> Tensor:
-    """The slope itself. Raises `NotProtected` for one that says nowhere to go.
+def leading(slope: Tensor) -> Tensor:
+    """The slope itself. Raises `NotProtected` where, for some photograph, it says nowhere to go.
 
-    The sign of NaN is 0: what would not be moved would be sent as it is.
+    The sign of NaN is 0, as that of 0 is: what would not be moved would be sent as it is.
     """
-    if not bool(torch.isfinite(slope).all()):
+    rows = slope.flatten(1)
+    lost = int((~torch.isfinite(rows).all(dim=1) | (rows == 0).all(dim=1)).sum())
+    if lost:
         raise NotProtected(
-            "a slope through the device's own networks is not finite, so nothing was released. "
-            "Train them anew (`equip`, with another folder)."
+            f"for {lost} of {len(rows)} photographs a slope through the device's own networks is "
+            "0 or not finite, so nothing was released. Train them anew (`equip`, with another "
+            "folder)."
         )
     return slope

@@ -7,6 +7,7 @@ modes; it is for faces of 112 pixels. Theirs spoils what somebody learns from ph
 is what Enc sees.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,9 +20,9 @@ from torch.optim import Adadelta
 from facecrafter.data.faces import NO_IDENTITY, Faces
 from facecrafter.defences.base import AbstractProtector, Offline
 from facecrafter.defences.cloak import AbstractCloak, AbstractCloaked, apart, dissimilarity
-from facecrafter.defences.equipped import finite
+from facecrafter.defences.equipped import leading
 from facecrafter.defences.people import Recognisers, Seen
-from facecrafter.errors import DataError
+from facecrafter.errors import DataError, NotProtected
 from facecrafter.randomness import permutation, stream
 from facecrafter.training.precision import mixed
 from facecrafter.training.settings import require_choice, require_counts, require_not_negative
@@ -42,6 +43,8 @@ MODES = {  # the authors' code, version 1.0
     "mid": Mode(0.012, 75, 20.0),
     "high": Mode(0.017, 150, 15.0),
 }
+WEIGHTS = 1.0, 1e10  # between which that of DSSIM follows what is over; ours
+HALVINGS = 8  # of a cloak that is too large; ours
 INSIDE = 2 - 1e-6  # keeps the hyperbolic tangent off its limits; the authors' code
 
 
@@ -93,6 +96,21 @@ def _others(public: Faces, count: int, seed: int) -> Images:
     return public.images(first[chosen.numpy()])
 
 
+def _refuse_uncloaked(cloaked: Images, images: Images) -> None:
+    same = int(_same(cloaked, images).sum())
+    if same:
+        raise NotProtected(
+            f"no step brought {same} of {len(images)} photographs nearer to another person within "
+            "the budget of DSSIM, so nothing was released. Take a mode that may change more, or "
+            "train the networks that are to be misled anew (`equip`, with another folder)."
+        )
+
+
+def _same(cloaked: Images, images: Images) -> Tensor:
+    """Whether each is the photograph itself; (batch,)."""
+    return (cloaked == images).flatten(1).all(dim=1)
+
+
 class _Fawkes(AbstractCloaked):
     def __init__(self, recipe: Fawkes, offline: Offline, known: Acquaintance) -> None:
         super().__init__(offline)
@@ -102,20 +120,44 @@ class _Fawkes(AbstractCloaked):
         mode, wanted = MODES[self.recipe.mode], self.targets(images)
         start = torch.atanh((images.clamp(0, 1) - 0.5) * INSIDE)
         change = torch.zeros_like(start, requires_grad=True)
-        optimiser = Adadelta([change], mode.rate, rho=0.95, eps=1e-8)  # as TensorFlow's, theirs
-        best, nearest = images.clone(), torch.full((len(images),), torch.inf).to(images)
+        optimiser = Adadelta([change], mode.rate, rho=0.95, eps=1e-7)  # Keras' defaults, theirs
+        with torch.no_grad():
+            best, nearest = images.clone(), self.distance(images, wanted)
+        weight, cloaked = torch.full_like(nearest, self.recipe.weight), images
         for step in range(mode.steps + 1):
             with torch.enable_grad():
                 cloaked = torch.tanh(start + change) / INSIDE + 0.5
                 distance = self.distance(cloaked, wanted)
                 over = dissimilarity(cloaked, images) - mode.budget
-                lost = distance + self.recipe.weight * over.clamp(min=0) ** 2
+                lost = distance + weight * over.clamp(min=0) ** 2
+            weight = torch.where(over > 0, 2 * weight, weight / 2).clamp(*WEIGHTS)
             better = (over <= 0) & (distance < nearest)
             best = torch.where(better[:, None, None, None], cloaked.detach(), best)
             nearest = torch.where(better, distance.detach(), nearest)
             if step < mode.steps:
-                change.grad = finite(*torch.autograd.grad(lost.sum(), change))
+                change.grad = leading(*torch.autograd.grad(lost.sum(), change))
                 optimiser.step()
+        best = self._halved(cloaked.detach(), images, best, lambda one: self.distance(one, wanted))
+        _refuse_uncloaked(best, images)
+        return best
+
+    @torch.no_grad()
+    def _halved(
+        self,
+        cloaked: Images,
+        images: Images,
+        best: Images,
+        distance: Callable[[Images], Scores],
+    ) -> Images:
+        """For photographs that no step cloaked within the budget, the last cloak, made smaller."""
+        for _ in range(HALVINGS):
+            bare = _same(best, images)
+            if not bare.any():
+                break
+            cloaked = (cloaked + images) / 2
+            within = dissimilarity(cloaked, images) <= MODES[self.recipe.mode].budget
+            better = bare & within & (distance(cloaked) < distance(images))
+            best = torch.where(better[:, None, None, None], cloaked, best)
         return best
 
     @torch.no_grad()

@@ -22,8 +22,9 @@ from facecrafter.defences.cloak import (
     dissimilarity,
     gaussian,
 )
-from facecrafter.defences.equipped import finite
+from facecrafter.defences.equipped import leading
 from facecrafter.defences.people import Recognisers, Seen
+from facecrafter.errors import NotProtected
 from facecrafter.training.precision import mixed
 from facecrafter.training.settings import require_counts, require_not_negative, require_positive
 from facecrafter.types import Images, Scores
@@ -42,7 +43,7 @@ class LowKey(AbstractCloak[Recognisers]):
     rate: float = 0.0025  # of a pixel, 0 to 1; authors' code
     noise: float = 0.005  # the first step's, uniform, to either side; authors' code
     # of DSSIM; ours: on LFW 50 iterations then come to a DSSIM of 0.02, as Fawkes "high" may
-    weight: float = 30.0  # ours
+    weight: float = 8.0  # ours
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,7 +72,21 @@ class _LowKey(AbstractCloaked):
             seen = self._seen(images)
         for _ in range(self.recipe.iterations):
             cloaked = cloaked + self.recipe.rate * self._slope(cloaked, images, seen).sign()
-        return cloaked.clamp(0, 1)
+        cloaked = cloaked.clamp(0, 1)
+        self._refuse_unseen(cloaked, seen)
+        return cloaked
+
+    @torch.no_grad()
+    def _refuse_unseen(self, cloaked: Images, seen: Seen) -> None:
+        """Steps that follow the penalty alone lead back to the photograph."""
+        off = torch.stack(apart(self._seen(cloaked), seen)).sum(dim=0)
+        same = int((off == 0).sum())
+        if same:
+            raise NotProtected(
+                f"the networks that are to be misled see no difference in {same} of {len(off)} "
+                "photographs once they are cloaked, so nothing was released. Train them anew "
+                "(`equip`, with another folder)."
+            )
 
     def gain(self, cloaked: Images, images: Images, seen: Seen) -> Scores:
         """What the steps raise: squared distances, their mean over networks, less the penalty."""
@@ -84,7 +99,7 @@ class _LowKey(AbstractCloaked):
         with torch.enable_grad():
             gained = self.gain(at, images, seen).sum()
         (slope,) = torch.autograd.grad(gained, at)
-        return finite(slope)
+        return leading(slope)
 
     def _seen(self, images: Images) -> Seen:
         with mixed(images.device, self.recipe.bfloat16):

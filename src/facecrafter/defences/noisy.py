@@ -9,10 +9,11 @@ import torch
 from torch import Generator
 
 from facecrafter.data.faces import Faces
-from facecrafter.defences.adversarial import AdversarialLearning, Inverted
+from facecrafter.defences.adversarial import AdversarialLearning
 from facecrafter.defences.base import AbstractProtector, Offline
 from facecrafter.defences.game import AbstractGame
 from facecrafter.defences.noise import Noise
+from facecrafter.defences.watched import AbstractWatched
 from facecrafter.models.decoder import Decoder
 from facecrafter.models.split import AbstractSplitModel
 from facecrafter.randomness import normal
@@ -24,8 +25,8 @@ from facecrafter.types import Features, Images
 UNIT = 10.0
 
 
-class Noisy(Inverted):
-    """Enc and f with noise between them, and a decoder that looks on and steers nobody."""
+class Noisy(AbstractWatched):
+    """Enc and f with noise between them."""
 
     def __init__(self, target: AbstractSplitModel, decoder: Decoder, deviation: float) -> None:
         super().__init__(target, decoder)

@@ -2,8 +2,7 @@
 
 Vepakomma et al., "NoPeek: Information leakage reduction to share activations in distributed deep
 learning", ICDM Workshops 2020. No code of theirs. Distance correlation (Szekely et al. 2007) asks
-whether photographs that are far from each other have features that are. No attacker is in the
-penalty: the decoder of this game learns from what is released, and steers nobody.
+whether photographs that are far from each other have features that are.
 """
 
 from dataclasses import dataclass
@@ -12,15 +11,16 @@ import torch
 from torch import Tensor
 
 from facecrafter.data.faces import Faces
-from facecrafter.defences.adversarial import AdversarialLearning, Inverted
+from facecrafter.defences.adversarial import AdversarialLearning
 from facecrafter.defences.game import AbstractGame, Batch
+from facecrafter.defences.watched import AbstractWatched
 from facecrafter.models.split import AbstractSplitModel
 from facecrafter.training.settings import require_counts
 from facecrafter.types import Features
 
 
-class Unlike(Inverted):
-    """Enc and f, whose features are to be unlike the photographs, and a decoder that looks on."""
+class Unlike(AbstractWatched):
+    """Enc and f, whose features are to be unlike the photographs."""
 
     def privacy(self, features: Features, batch: Batch) -> Tensor:
         return distance_correlation(batch.images, features)
@@ -28,7 +28,7 @@ class Unlike(Inverted):
 
 @dataclass(frozen=True)
 class NoPeek(AbstractGame[Unlike]):
-    """NoPeek. `play` returns Enc with its f, and a decoder for what it releases.
+    """NoPeek. `play` returns Enc with its f, and the decoder that looked on.
 
     The loss is (1 - `weight`) cross-entropy + `weight` times the distance correlation of the
     photographs of a batch with their features, 0 to 1. It is that of the batch, which is biased: of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_unshuffle
+from torch.nn.functional import normalize, pixel_unshuffle
 
 from facecrafter.data.faces import Faces
 from facecrafter.errors import SettingError
@@ -70,12 +70,14 @@ class Ensemble:
 
 
 class _Recogniser(nn.Module):
+    """Sees in unit length: a cloak is to turn an embedding, where it could also just grow it."""
+
     def __init__(self, network: Surrogate) -> None:
         super().__init__()
         self.network = fold_batch_norms(network)
 
     def forward(self, images: Images) -> Embeddings:
-        return self.network.embed(in_blocks(images))
+        return normalize(self.network.embed(in_blocks(images)).float(), dim=1)
 
 
 class ByEncoder(nn.Module):

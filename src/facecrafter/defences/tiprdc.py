@@ -3,9 +3,10 @@
 Li et al., "TIPRDC: Task-Independent Privacy-Respecting Data Crowdsourcing Framework for Deep
 Learning with Anonymized Intermediate Representations", KDD 2020; the private attribute is who is
 shown, as in the paper (App. A). No code of theirs. The classifier C names the people of X_train by
-their features, and Enc hinders it. What is to be kept is no task's but the mutual information of
-feature and photograph, of which the network T learns a Jensen-Shannon bound (Hjelm et al., "Deep
-InfoMax", ICLR 2019, Eq. 4). Nobody in the game inverts features.
+their features, and Enc hinders it. What is to be kept is no task's but what photograph and feature
+have in common besides the person: the network T is told who is shown, and learns an estimate of
+Jensen-Shannon type that rises with it (Hjelm et al., "Deep InfoMax", ICLR 2019, Eq. 4). Nobody in
+the game inverts features.
 """
 
 from collections.abc import Mapping
@@ -29,17 +30,20 @@ from facecrafter.types import Features, Images, Scores
 
 
 class Estimator(nn.Module):
-    """T: how likely a feature is that of a photograph, in one unbounded number for each pair."""
+    """T: how likely a feature is that of a photograph, in one unbounded number for each pair.
 
-    def __init__(self, channels: int, width: int) -> None:
+    It is told whom the feature is of: what names the person does not help it.
+    """
+
+    def __init__(self, channels: int, people: int, width: int) -> None:
         super().__init__()
         self.seen = Surrogate(3, 4 * width, (width // 2, width, 2 * width, 2 * width))
         self.sent = Surrogate(channels, 4 * width, (width, 2 * width, 2 * width))
         self.pair = nn.Sequential(
-            nn.Linear(8 * width, 4 * width), nn.ReLU(), nn.Linear(4 * width, 1)
+            nn.Linear(8 * width + people, 4 * width), nn.ReLU(), nn.Linear(4 * width, 1)
         )
 
-    def forward(self, images: Images, features: Features) -> tuple[Scores, Scores]:
+    def forward(self, images: Images, features: Features, labels: Tensor) -> tuple[Scores, Scores]:
         """Scores of the pairs that belong together, and of each feature with the next photograph.
 
         As in the authors' code, the next one of the batch stands for a photograph that is
@@ -47,7 +51,8 @@ class Estimator(nn.Module):
         """
         seen, sent = self.seen(2 * images - 1), self.sent(features)
         scores = [
-            self.pair(torch.cat((one, sent), dim=1)).flatten() for one in (seen, seen.roll(-1, 0))
+            self.pair(torch.cat((one, sent, labels.to(sent)), dim=1)).flatten()
+            for one in (seen, seen.roll(-1, 0))
         ]
         return scores[0], scores[1]
 
@@ -81,8 +86,11 @@ class Named(AbstractTaskless):
         return found - self.information(features, batch)
 
     def information(self, features: Features, batch: Batch) -> Tensor:
-        """A bound of I(Enc(X); X): 0 at most, and -2 log 2 where T cannot tell pairs."""
-        together, apart = self.estimator(batch.images, features)
+        """What T can tell of pairs: 0 at most, and -2 log 2 where it cannot tell them.
+
+        It rises with I(Enc(X), person; X).
+        """
+        together, apart = self.estimator(batch.images, features, batch.labels)
         return -softplus(-together.float()).mean() - softplus(apart.float()).mean()
 
     def _named(self, features: Features) -> Tensor:
@@ -124,8 +132,9 @@ class Tiprdc(AbstractGame[Named]):
         place = next(target.parameters()).device
         with torch.no_grad():
             channels = target.eval().encode(faces.images([0]).to(place)).shape[1]
-        classifier = Surrogate(channels, len(faces.attribute_names), self.widths)
-        return Named(target, classifier, Estimator(channels, self.width))
+        people = len(faces.attribute_names)
+        classifier = Surrogate(channels, people, self.widths)
+        return Named(target, classifier, Estimator(channels, people, self.width))
 
 
 def by_person(faces: Faces) -> Faces:

@@ -109,6 +109,10 @@ class Table:
     learnt: tuple[str, ...] = ()  # attributes that the surrogate learnt, to be told apart
     float32: bool = False  # whether nothing in it may be in mixed precision
     headline: bool = False  # whether its page and the README tell the worst of all attacks
+    # names of threats that these defences alone are asked to stand: to others they are nothing new
+    only: Mapping[str, tuple[type[AbstractDefence], ...]] = field(
+        default_factory=dict[str, tuple[type[AbstractDefence], ...]]
+    )
 
     def cells(self) -> tuple[Cell, ...]:
         """Seed by seed, so that the whole table stands early, and release by release."""
@@ -118,6 +122,7 @@ class Table:
             for defence in self.defences
             if seed == self.seeds[0] or defence not in self.once
             for threat in self.threats
+            if isinstance(defence, self.only.get(threat.name, AbstractDefence))
         )
 
     def _reported(self, defence: AbstractDefence, threat: Threat) -> Reported | None:

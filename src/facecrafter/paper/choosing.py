@@ -1,6 +1,6 @@
 """Which defence to take: all that were attacked by those who learn, on one scale.
 
-Privacy is the worst case over a core of threats that is the same for all, for a defence that was
+Privacy is the worst case over a core of threats that is asked of all, for a defence that was
 attacked less would look better; the worst of everything that was tried stands beside it.
 """
 
@@ -10,6 +10,7 @@ from enum import Enum
 
 from facecrafter.attacks.adaptive import AbstractAdaptive
 from facecrafter.defences.base import AbstractDefence
+from facecrafter.defences.equipped import AbstractEquipped
 from facecrafter.defences.game import AbstractGame
 from facecrafter.defences.stand_in import StandIn
 from facecrafter.defences.utility import TaskUtility
@@ -22,10 +23,17 @@ from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tables.curve import LFW64_CURVE
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.priors import LFW64_PRIORS
-from facecrafter.paper.tables.rivals import LFW64_RIVALS
+from facecrafter.paper.tables.rivals import DROPPING, LFW64_RIVALS
 from facecrafter.paper.tables.searches import LFW64_SEARCHES
 from facecrafter.paper.tables.stand_ins import LFW64_STAND_INS
-from facecrafter.paper.threats import ADAPTIVE, ASKING, ONE_DECODER, PLAYING, all_threats
+from facecrafter.paper.threats import (
+    ADAPTIVE,
+    ASKING,
+    ONE_DECODER,
+    PLAYING,
+    WHERE_SENT,
+    all_threats,
+)
 
 TABLES = (
     LFW64,
@@ -37,16 +45,23 @@ TABLES = (
     LFW64_PRIORS,
 )
 LEARNT = tuple(threat.name for threat in PLAYING if threat in ADAPTIVE)
-BASIC = tuple(threat.name for threat in PLAYING if threat not in ADAPTIVE)
+BASIC = tuple(
+    threat.name
+    for threat in PLAYING
+    if threat not in ADAPTIVE and not threat.name.endswith(WHERE_SENT)
+)
 # all who never saw the defence, beyond the core, too
 UNTAUGHT = tuple(
     name
     for name, threat in all_threats().items()
     if not isinstance(threat.attack, AbstractAdaptive)
 )
-# An attacker with three decoders is as strong as one with one, or stronger: where only he was
-# measured he stands for both.
+# An attacker with three decoders is as strong as one with one, or within a point of it: where only
+# he was measured he stands for both.
 STANDS_FOR = {name: name.removesuffix(ONE_DECODER) for name in BASIC}
+# of what drops values the search that leaves out what is 0 counts, for whoever sees a release sees
+# the zeros
+SHARPER = tuple(threat.name for threat in PLAYING if threat.name.endswith(WHERE_SENT))
 # who ask more than once: remembering answers them, whatever the defence
 AGAIN = tuple(threat.name for threat in ASKING if threat.name not in STANDS_FOR.values())
 # of this project or of the paper; all others are defences of others
@@ -69,6 +84,7 @@ class Needs(Enum):
     """What must be had for a defence, beside Enc and a prior."""
 
     NOTHING = "nothing: knows no question"
+    EQUIPMENT = "networks of its own: knows no question"
     SURROGATE = "a surrogate: knows the kind of the cloud's questions"
     CLOUD = "other networks in the cloud, trained on private photographs"
 
@@ -83,6 +99,7 @@ class Choice:
     own: bool  # of this project or of the paper
     points: Mapping[str, Point]  # by threat
     cost: tuple[float, str]  # seconds a face, and where: "CPU" or "GPU"
+    drops: bool = False  # values, so that a search that knows it leaves them out
 
     @property
     def auc(self) -> float:
@@ -106,7 +123,10 @@ class Choice:
     def _of(self, threat: str) -> float | None:
         names = (threat, STANDS_FOR.get(threat, threat))
         found = [self.points[name]["eval_acc"].mean for name in names if name in self.points]
-        return found[0] if found else None
+        if self.drops and threat + WHERE_SENT in SHARPER:
+            sharper = self.points.get(threat + WHERE_SENT)
+            found = [*found, sharper["eval_acc"].mean] if found and sharper else []
+        return max(found) if found else None
 
 
 def choices(records: Sequence[Record], tables: Sequence[Table] = TABLES) -> list[Choice]:
@@ -204,6 +224,8 @@ def needs(defence: AbstractDefence) -> Needs:
         return Needs.CLOUD
     if any(isinstance(part, StandIn | TaskUtility) for part in parts):
         return Needs.SURROGATE
+    if any(isinstance(part, AbstractEquipped) for part in parts):
+        return Needs.EQUIPMENT
     return Needs.NOTHING
 
 
@@ -216,7 +238,8 @@ def _choice(
 ) -> Choice:
     family = mine[STRONGEST].family
     own = type(defence).__name__ in OWN
-    return Choice(label, family, needs(defence), own, mine, _cost(records))
+    drops = isinstance(defence, DROPPING)
+    return Choice(label, family, needs(defence), own, mine, _cost(records), drops)
 
 
 def _cost(records: Sequence[Record]) -> tuple[float, str]:

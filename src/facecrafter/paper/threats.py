@@ -19,6 +19,7 @@ from facecrafter.attacks.purified import Purified
 from facecrafter.attacks.retrained import Retrained
 from facecrafter.attacks.rmle import Rmle
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
+from facecrafter.attacks.where_sent import WhereSent
 from facecrafter.inversion import Descent
 from facecrafter.paper.scenes import Sees
 from facecrafter.training.continued import Continuation
@@ -162,17 +163,28 @@ ONE_DECODER = ", one decoder"  # ends the name of an attack that has no more
 def playing(restarts: int = RESTARTS, decoders: int = RESTARTS) -> tuple[Threat, ...]:
     """The basic attacks with one decoder, and those A1 that begin with it or from fresh weights.
 
-    Against a game the one decoder is that of the game, as in the paper: what it learnt to read the
-    defender learnt to hide.
+    Against a game the one decoder is that of the game: what it learnt to read the defender learnt
+    to hide. The last two are for defences that drop values.
     """
     white, *with_decoder = threats(restarts, 1)
+    black, hybrid = (replace(one, name=one.name + ONE_DECODER) for one in with_decoder)
     kinds = {one.name: one for one in adaptive(restarts, decoders)}
     return (
         white,
-        *(replace(one, name=one.name + ONE_DECODER) for one in with_decoder),
+        black,
+        hybrid,
         kinds["black-box A1"],
         kinds["deep decoder A1"],
+        *(_where_sent(one) for one in (white, hybrid)),
     )
+
+
+WHERE_SENT = ", where sent"  # ends the name of a search that leaves out what is 0
+
+
+def _where_sent(threat: Threat) -> Threat:
+    assert isinstance(threat.attack, LatentSearch | PixelSearch)
+    return replace(threat, name=threat.name + WHERE_SENT, attack=WhereSent(threat.attack))
 
 
 FEWER = (500, 1000, 2000)  # public faces of the learning curve, below `Continued.faces`; ours
