@@ -1,15 +1,17 @@
 """A defence with networks of its own is measured on a device that was handed them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from equipment import SHADOW
+from facecrafter.attacks.adaptive import AbstractAdaptive
 from facecrafter.attacks.latent_search import LatentSearch
 from facecrafter.attacks.retrained import Retrained
 from facecrafter.attacks.shadow_decoder import ShadowDecoder
-from facecrafter.defences.adv_face import AdvFace
+from facecrafter.defences.adv_face import AdvFace, Shadow
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.defences.equipped import Equipped
 from facecrafter.defences.fawkes import Fawkes
@@ -27,6 +29,7 @@ from facecrafter.paper.threats import Threat
 from facecrafter.paper.work import Work
 from facecrafter.training import loop
 from facecrafter.training.continued import Continuation
+from facecrafter.training.pairs import Pairs
 from facecrafter.training.people import PeopleTraining
 
 ADV_FACE = AdvFace(0.5, shadow=SHADOW)
@@ -58,14 +61,29 @@ def test_cloaks_are_measured(scene: Scene, store: Store, defence: AbstractDefenc
     assert measure(cell_of(defence=defence), scene, store).outcome["l_u"] > 0
 
 
-def test_an_adaptive_attacker_has_the_equipped_device(scene: Scene, store: Store) -> None:
-    """His pairs are of crafted features, not of plain ones: another defence teaches him another."""
-    plain = measure(cell_of(A1, Plain()), scene, store)
-    crafted = measure(cell_of(A1), scene, store)
-    assert plain.outcome["ssim"] != crafted.outcome["ssim"]
+def test_an_adaptive_attacker_has_the_equipped_device(
+    scene: Scene, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """His pairs are of crafted features, each moved as far as the bound lets it, not of plain."""
+    learnt, pairs = list[Pairs](), AbstractAdaptive.pairs
+
+    def watched(attack: AbstractAdaptive, *given: Any) -> Pairs:
+        learnt.append(pairs(attack, *given))
+        return learnt[-1]
+
+    monkeypatch.setattr(AbstractAdaptive, "pairs", watched)
+    measure(cell_of(A1), scene, store)
+    (found,) = learnt
     made = equipped(cell_of(A1), scene, store)
-    assert isinstance(made.offline(), Equipped)
-    assert made.view("white-box").prior is not None
+    handed = made.offline()
+    assert isinstance(handed, Equipped)
+    assert isinstance(handed.equipment, Shadow)
+    assert scene.public is not None
+    bound = ADV_FACE.epsilon * handed.equipment.deviation
+    for number in range(len(found)):
+        released, image = found.some(0, torch.tensor([number]), scene.device)
+        farthest = (released - made.target.encode(image)).abs().max()  # of a view in whole bytes
+        torch.testing.assert_close(farthest, bound, rtol=0.2, atol=0.0)
 
 
 def test_what_is_sent_is_of_the_equipment(scene: Scene, store: Store) -> None:

@@ -21,12 +21,14 @@ from facecrafter.paper.store import Store
 from facecrafter.paper.threats import Threat
 from facecrafter.paper.work import Work
 from facecrafter.training.amortiser import AmortiserTraining
+from facecrafter.training.decoder import DecoderTraining
 
 GAMES = (
     NoPeek(epochs=1, batch=4, width=24),
     MID(epochs=1, batch=4, width=24, deviation=0.5),
     CEM(epochs=1, batch=4, width=24, components=2, deviation=0.5),
 )
+INVERSE = DecoderTraining(width=24, epochs=1, batch=4)
 BLACK = Threat("black-box", ShadowDecoder(restarts=1), "black-box")
 every_game = pytest.mark.parametrize("game", GAMES, ids=lambda game: type(game).__name__)
 
@@ -34,6 +36,7 @@ every_game = pytest.mark.parametrize("game", GAMES, ids=lambda game: type(game).
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GUESS", AmortiserTraining(4, 2, 4))
+    monkeypatch.setattr(module, "INVERSE", INVERSE)
 
 
 @every_game
@@ -50,7 +53,10 @@ def test_what_is_sent_is_the_games_feature_and_its_noise(
     assert noise.mean().abs() < 0.03
     players = game.play(scene.bundle.need("target"), scene.private_train, 0)
     (decoder,) = made.shadows
-    assert content(decoder) == content(players.decoder)
+    assert content(decoder) != content(players.decoder)  # it saw private photographs
+    target = made.bundle.need("target")
+    given = made.target.encode, scene.public, 0, None, scene.device
+    assert content(decoder) == content(INVERSE.fit(*given, unfolded={"target": target}))
     torch.testing.assert_close(
         players.target.encode(images), made.target.encode(images), rtol=1e-4, atol=1e-5
     )

@@ -2,9 +2,10 @@
 
 Shan et al., "Fawkes: Protecting Privacy against Unauthorized Deep Learning Models", USENIX Security
 2020. The other person is the one of several who is farthest off, and DSSIM bounds how much is
-changed. Budgets, steps, rates and weight are those of their software, version 1.0, which has three
-modes; it is for faces of 112 pixels. Theirs spoils what somebody learns from photographs; here it
-is what Enc sees.
+changed. Budgets, steps, rates and the weight that follows the budget are those of their software,
+version 1.0, which has three modes; it is for faces of 112 pixels, goes away from the photograph
+unless told otherwise, clips the change, and takes a tenth more than the budget. Theirs spoils what
+somebody learns from photographs; here it is what Enc sees.
 """
 
 from collections.abc import Callable
@@ -65,7 +66,9 @@ class Fawkes(AbstractCloak[Acquaintance]):
 
     mode: Literal["low", "mid", "high"] = "mid"
     candidates: int = 32  # public people, one of whom each photograph is to be taken for; ours
-    weight: float = 1e7  # of the square of what DSSIM is over the budget; authors' code
+    # at first, of the square of what DSSIM is over the budget; doubled or halved with each step, as
+    # it is over or not; authors' code
+    weight: float = 1e7  # authors' code
 
     def __post_init__(self) -> None:
         super().__post_init__()

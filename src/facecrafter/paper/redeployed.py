@@ -31,7 +31,8 @@ class Redeployed(Scene):
     """Networks of a game in the place of the bundle's.
 
     Its digests are those of the scene that it was made from: the game's networks follow from that
-    and from the recipe, which a cell has in its key.
+    and from the recipe, which a cell has in its key. `GUESS`, `INVERSE` and `ANSWERS` are in no
+    key: who changes them measures all games anew.
     """
 
     before: Scene

@@ -50,7 +50,8 @@ class Scene:
     minimum: int = MINIMUM
     # what an adaptive attacker has protected by the device to learn from; None: there is none
     public: Faces | None = None
-    # what defences learn from that change Enc; no other sees them, and no attacker
+    # what defences learn from that change Enc; no other sees them, nor an attacker but the decoder
+    # that a defence was trained against
     private_train: Faces | None = None
     # generators of an attacker who has others than the device's (A2), by name
     priors: Mapping[str, Prior] = field(default_factory=dict[str, Prior])
