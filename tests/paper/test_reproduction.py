@@ -16,6 +16,7 @@ from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.development_results import Results as Developed
 from facecrafter.paper.kept import Kept, spread
 from facecrafter.paper.markdown import markdown
+from facecrafter.paper.points import rank_correlation
 from facecrafter.paper.reproduction import ITEMS, NOT_BUILT
 from facecrafter.paper.reproduction_page import NOT_RUN, PAGE, render, write_page
 from facecrafter.paper.store import Record, Store, put
@@ -267,9 +268,9 @@ def test_epsilon_is_held_against_each_measure(kept: Kept) -> None:
         epsilon = [point["pii"].mean for point in line]
         assert epsilon == sorted(epsilon)
         assert len(line) >= redrawn.SEVERAL
-    assert lookups._rank_correlation([1, 2, 3], [2, 5, 9]) == pytest.approx(1)
-    assert lookups._rank_correlation([1, 2, 3], [4, 4, 4]) == 0
-    assert lookups._rank_correlation([1, 2, 3], [9, 5, 2]) == pytest.approx(-1)
+    assert rank_correlation([1, 2, 3], [2, 5, 9]) == pytest.approx(1)
+    assert rank_correlation([1, 2, 3], [4, 4, 4]) == 0
+    assert rank_correlation([1, 2, 3], [9, 5, 2]) == pytest.approx(-1)
 
 
 def test_seconds_are_those_of_the_benchmarks_page(tmp_path: Path) -> None:

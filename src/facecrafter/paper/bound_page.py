@@ -5,9 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import rankdata
 
 from facecrafter.paper import circumstances
 from facecrafter.paper.bound_results import CRITIC, FAMILIES, Results
@@ -41,7 +39,7 @@ from facecrafter.paper.figures import UNDEFENDED, csv_of, svg
 from facecrafter.paper.files import write_whole
 from facecrafter.paper.kept import Kept
 from facecrafter.paper.markdown import markdown, number, percent
-from facecrafter.paper.points import Point, by_label, points
+from facecrafter.paper.points import Point, by_label, points, rank_correlation
 from facecrafter.paper.store import Record
 from facecrafter.paper.tables.bound import DEFENCES, DELTA
 from facecrafter.paper.tables.lfw64 import LFW64
@@ -253,19 +251,12 @@ def _read(record: Record, found: Sequence[Point]) -> dict[str, str]:
         "limit": f"{ceiling(record, UNIT * found[0]['pii'].mean, count):.3f}",
         "plain": f"{plain[0]:.3f}" if plain else "(not measured)",
         "floor": f"{UNIT * found[0]['pii_floor'].mean:.3f}",
-        "rank": f"{_rank(values):.2f}",
+        "rank": f"{rank_correlation(*values):.2f}",
         "settings": str(len(found)),
         "below": str(len(below)),
         "most": f"{100 * max(below, default=0):.1f} %",
         "figure": FIGURE,
     }
-
-
-def _rank(values: Sequence[Sequence[float]]) -> float:
-    """Spearman's rank correlation; 0 where one of the two never changes."""
-    if any(len(set(side)) == 1 for side in values):
-        return 0.0
-    return float(np.corrcoef([rankdata(side) for side in values])[0, 1])
 
 
 def _picture(found: Sequence[Pair]) -> Figure:

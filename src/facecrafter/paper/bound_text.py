@@ -19,7 +19,7 @@ IN_SHORT = """\
   whatever they show: the bound is {of_widest} times that. These faces and average ones are
   {unmatched} apart if they are paired at random, which needs no theorem and no defence: the bound
   is **{factor} times** that.
-- **Eq. 34**: a measured epsilon may be wrong by {error} or more.
+- **Eq. 34** excludes no error of a measured epsilon below {error}.
 - A smaller limit on the true epsilon can be had from less
   ([below](#a-limit-without-these-terms-ours)): {ceiling} with these faces, and nearer to what was
   measured with more.
@@ -63,7 +63,8 @@ in Eq. 18, so each scores a black picture 0.
   has no place for; {width} channels where the table has 64. The norms M_w(i) are those of a critic
   that was trained for {training} steps between these two sets, with the paper's gradient penalty:
   {norms}, as matrices. R is what gradient ascent found in {steps} steps: **a lower estimate** of
-  the supremum. From above there is a closed form by norms alone (Golowich, Rakhlin and Shamir,
+  the supremum, but for 3 % by which the matrix norms of what it finds can exceed those allowed.
+  From above there is a closed form by norms alone (Golowich, Rakhlin and Shamir,
   COLT 2018).
 
 R is the mean over {draws} draws of signs ({ascents} for the convolutions), ± its standard error.
@@ -77,8 +78,9 @@ SUMS = """\
 Theorem 1 for the {batch} faces of one batch, Eq. 34 for all {faces}, delta so that both
 inequalities hold with {sure}. *At least*: terms as estimated, from below; Eq. 17 as printed. *By
 its own steps*: with the constant that its proof gives. *At most*: by closed forms, for any
-pictures. *Epsilon*: measured on the same {faces} faces; two sets of average faces, of nobody, are
-{floor} apart. *Any pairs*: the mean distance of these faces from average ones, paired at random,
+pictures; of every 1-Lipschitz critic, two standard errors above what was measured, for these.
+*Epsilon*: measured on the same {faces} faces; two sets of average faces, of nobody, are {floor}
+apart. *Any pairs*: the mean distance of these faces from average ones, paired at random,
 which epsilon never exceeds, nor does the distance by linear critics. For these two families a bound
 above it is vacuous. The distance by the third is no earth mover's: the product of its norms is
 {product}, so no norm keeps its critics near the slope of 1 that the penalty asks for. On average

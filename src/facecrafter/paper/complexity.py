@@ -2,7 +2,7 @@
 
 R = E sup_D |1/b sum_i s_i D(x_i)| over random signs s_i: how well some critic of the family follows
 noise. For two families the supremum is exact for each draw of signs; for convolutions it is sought
-by gradient ascent, which finds less than the supremum or as much, never more.
+by gradient ascent, which finds less than the supremum or as much.
 """
 
 from collections.abc import Callable, Sequence
@@ -145,7 +145,8 @@ def ascended(
 ) -> float:
     """The greatest |1/b sum_i s_i D(x_i)| that an ascent finds: at most the supremum.
 
-    D has the layers of `weights` and norms no larger than theirs, from which the ascent starts.
+    D has the layers of `weights`, from which the ascent starts, and Frobenius norms no larger than
+    theirs. Their norms as matrices, which Eq. 18 limits, were up to 3 % larger in the product.
     With `other`, of two reconstructions of each face the better one counts, as in `chosen`.
     """
     sides = [faces] if other is None else [faces, other]

@@ -3,9 +3,6 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-from scipy.stats import rankdata
-
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.defences.crafter import Crafter
 from facecrafter.defences.opponents import LatentOpponent, PixelOpponent
@@ -17,6 +14,7 @@ from facecrafter.paper import coefficients, describe, redrawn
 from facecrafter.paper.bound_sums import GREATEST, UNIT, sums, vacuous
 from facecrafter.paper.cells import Table
 from facecrafter.paper.kept import Kept, spread
+from facecrafter.paper.points import rank_correlation
 from facecrafter.paper.store import Record
 from facecrafter.paper.tables.adaptive import LFW64_ADAPTIVE
 from facecrafter.paper.tables.averaging import LFW64_AVERAGING
@@ -190,7 +188,7 @@ def orders(kept: Kept) -> str:
     for (family, threat), line in redrawn.by_epsilon(kept).items():
         epsilon = [point["pii"].mean for point in line]
         values = ([point[name].mean for point in line] for name in redrawn.SEEN)
-        ranks = (f"{_rank_correlation(epsilon, some):.2f}" for some in values)
+        ranks = (f"{rank_correlation(epsilon, some):.2f}" for some in values)
         told.append(f"{family}, {threat} {', '.join(ranks)}")
     names = ", ".join(redrawn.SEEN.values())
     return f"rank correlation of epsilon with {names}: {'; '.join(told)}" if told else ""
@@ -317,13 +315,6 @@ def others(kept: Kept) -> str:
 def pictures(kept: Kept) -> str:
     """Figures 2 and 27: none is in the project, for they show people."""
     return "in a report of your own, which shows people" if kept.cells else ""
-
-
-def _rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
-    """Spearman's: 1 for the same order, -1 for the opposite one, 0 where one does not change."""
-    if len(set(one)) == 1 or len(set(other)) == 1:
-        return 0.0
-    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
 
 
 def _pair(kept: Kept, table: Table, threats: Sequence[str], measure: str, form: str) -> Tell:

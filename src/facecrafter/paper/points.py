@@ -7,6 +7,9 @@ from functools import reduce
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+from scipy.stats import rankdata
+
 from facecrafter.errors import ResultError
 from facecrafter.paper import describe
 from facecrafter.paper.cells import Table
@@ -149,6 +152,13 @@ def eval_acc_at(auc: float, line: Sequence[Point]) -> float | None:
         if left <= auc <= right:
             return low if left == right else low + (high - low) * (auc - left) / (right - left)
     return None
+
+
+def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    """Spearman's: 1 for the same order, -1 for the opposite one, 0 where one does not change."""
+    if len(set(one)) == 1 or len(set(other)) == 1:
+        return 0.0
+    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
 
 
 def questions(
