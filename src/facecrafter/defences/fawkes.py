@@ -8,7 +8,6 @@ unless told otherwise, clips the change, and takes a tenth more than the budget.
 somebody learns from photographs; here it is what Enc sees.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -45,7 +44,7 @@ MODES = {  # the authors' code, version 1.0
     "high": Mode(0.017, 150, 15.0),
 }
 WEIGHTS = 1.0, 1e10  # between which that of DSSIM follows what is over; ours
-HALVINGS = 8  # of a cloak that is too large; ours
+FIRST, HALVINGS = 0.02, 8  # of a pixel, 0 to 1: a step, and how often it is halved; ours
 INSIDE = 2 - 1e-6  # keeps the hyperbolic tangent off its limits; the authors' code
 
 
@@ -126,7 +125,7 @@ class _Fawkes(AbstractCloaked):
         optimiser = Adadelta([change], mode.rate, rho=0.95, eps=1e-7)  # Keras' defaults, theirs
         with torch.no_grad():
             best, nearest = images.clone(), self.distance(images, wanted)
-        weight, cloaked = torch.full_like(nearest, self.recipe.weight), images
+        weight = torch.full_like(nearest, self.recipe.weight)
         for step in range(mode.steps + 1):
             with torch.enable_grad():
                 cloaked = torch.tanh(start + change) / INSIDE + 0.5
@@ -140,26 +139,25 @@ class _Fawkes(AbstractCloaked):
             if step < mode.steps:
                 change.grad = leading(*torch.autograd.grad(lost.sum(), change))
                 optimiser.step()
-        best = self._halved(cloaked.detach(), images, best, lambda one: self.distance(one, wanted))
+        best = self._at_least(images, best, wanted)
         _refuse_uncloaked(best, images)
         return best
 
-    @torch.no_grad()
-    def _halved(
-        self,
-        cloaked: Images,
-        images: Images,
-        best: Images,
-        distance: Callable[[Images], Scores],
-    ) -> Images:
-        """For photographs that no step cloaked within the budget, the last cloak, made smaller."""
-        for _ in range(HALVINGS):
-            bare = _same(best, images)
-            if not bare.any():
-                break
-            cloaked = (cloaked + images) / 2
+    def _at_least(self, images: Images, best: Images, wanted: Seen) -> Images:
+        """For photographs that no step cloaked within the budget, one signed step that does."""
+        bare = _same(best, images)
+        if not bare.any():
+            return best
+        at = images.detach().requires_grad_()
+        with torch.enable_grad():
+            before = self.distance(at, wanted)
+        way = leading(*torch.autograd.grad(before.sum(), at)).sign()
+        for halving in range(HALVINGS):
+            cloaked = (images - FIRST / 2**halving * way).clamp(0, 1)
+            with torch.no_grad():
+                nearer = self.distance(cloaked, wanted) < before
             within = dissimilarity(cloaked, images) <= MODES[self.recipe.mode].budget
-            better = bare & within & (distance(cloaked) < distance(images))
+            better = _same(best, images) & nearer & within
             best = torch.where(better[:, None, None, None], cloaked, best)
         return best
 
