@@ -102,7 +102,7 @@ def test_every_item_is_measured_or_said_not_to_be() -> None:
     names = " ".join(item.name for item in ITEMS)
     for number in ("IV", "V", "VII", "VIII", "XIV"):
         assert f"Table {number}" in names
-    shown = names + " ".join(item.shows for item in ITEMS)
+    shown = " ".join([names, *(item.shows for item in ITEMS)])
     ranges = [range(int(a), int(b)) for a, b in re.findall(r"(\d+) to (\d+)", shown)]
     for number in (*range(5, 18), *range(19, 29)):
         told = re.search(rf"\b{number}\b", shown) or any(number in some for some in ranges)
