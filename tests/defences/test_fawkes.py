@@ -17,7 +17,7 @@ from facecrafter.randomness import stream
 from helpers import tiny_offline
 
 IMAGES = painted().images([0, 9, 18, 27])
-BOTH = [Fawkes("mid", ensemble=TWO), Fawkes("mid", evades="encoder")]
+BOTH = [Fawkes("low", ensemble=TWO), Fawkes("low", evades="encoder")]
 
 
 def cloaked(recipe: Fawkes) -> torch.Tensor:
@@ -31,10 +31,8 @@ def fall(recipe: Fawkes) -> torch.Tensor:
     return fitted.distance(cloaked(recipe), wanted) / fitted.distance(IMAGES, wanted)
 
 
-@pytest.mark.parametrize(
-    ("evades", "mode"),
-    [*(("encoder", mode) for mode in MODES), ("people", "mid"), ("people", "high")],
-)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("evades", ["people", "encoder"])
 def test_the_budget_holds_and_is_used(mode, evades):
     own = cloaked(Fawkes(mode, evades=evades, ensemble=TWO))
     mirrored = (pad(one, (RADIUS,) * 4, mode="reflect") for one in (own, IMAGES))
@@ -51,8 +49,8 @@ def test_every_photograph_comes_nearer_to_its_target(recipe):
 
 
 def test_a_larger_budget_comes_nearer():
-    mid, high = (fall(Fawkes(mode, ensemble=TWO)).mean() for mode in ("mid", "high"))
-    assert high < mid
+    low, high = (fall(Fawkes(mode, ensemble=TWO)).mean() for mode in ("low", "high"))
+    assert high < low
 
 
 @pytest.mark.parametrize("recipe", BOTH, ids=repr)
