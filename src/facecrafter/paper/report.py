@@ -46,7 +46,8 @@ Eval Acc is the share of reconstructions in which a judge names the right person
 private. AUC is the mean area under the ROC curve of the cloud's answers: higher is more useful.
 Each figure is {seeds}, on {faces}
 private test photographs. `strongest` is the threat with the highest Eval Acc; `any` counts a face
-as recognised if any of the threats got it recognised, so it is the headline."""
+as recognised if any of the threats got it recognised, so it is the headline. Of a defence that was
+attacked less than others both say of how many attacks they are."""
 
 
 def write_report(table: Table, store: Store, docs: Path) -> Path:
@@ -118,6 +119,9 @@ def _main(found: Sequence[Point]) -> str:
         auc = mine[STRONGEST]["auc"]
         drop = f"{plain[0] - auc.mean:.3f}" if plain else ""
         cells = [percent(mine[name]["eval_acc"]) if name in mine else "" for name in threats]
+        tried = sum(name in mine for name in columns)
+        if tried < len(columns):  # less than the others: it would look better for it
+            cells[-2:] = [cell and f"{cell} (of {tried})" for cell in cells[-2:]]
         rows.append([label, number(auc), drop, *cells])
     return markdown(head, rows)
 
