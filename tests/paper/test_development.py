@@ -10,13 +10,16 @@ import torch
 
 from facecrafter.data.faces import Faces
 from facecrafter.data.synthetic import synthetic_splits
+from facecrafter.defences.adv_face import AdvFace
 from facecrafter.defences.base import AbstractDefence, AbstractProtector, Offline, Release, straight
 from facecrafter.defences.noise import Noise
 from facecrafter.defences.plain import Plain
+from facecrafter.defences.tiprdc import Tiprdc
 from facecrafter.errors import DataError, ResultError, SettingError
 from facecrafter.models.judge import Judge
 from facecrafter.models.part import frozen
 from facecrafter.paper import development, development_page, exposure
+from facecrafter.paper.cells import Cell
 from facecrafter.paper.development import (
     EXPRESSIONS,
     TASKS,
@@ -30,12 +33,15 @@ from facecrafter.paper.development import (
 from facecrafter.paper.development_page import write_page
 from facecrafter.paper.development_results import Results
 from facecrafter.paper.exposure import Exposure, learn
+from facecrafter.paper.redeployed import encoding
 from facecrafter.paper.scenes import Scene, judge_labels
-from facecrafter.paper.store import TAKEN_OVER
+from facecrafter.paper.store import TAKEN_OVER, Store
 from facecrafter.paper.tables import exposure as exposure_table
 from facecrafter.paper.tables.development import DEFENCES, DEVELOPMENTS, REPORTED
+from facecrafter.paper.threats import THREATS
 from facecrafter.paper.tiny import WIDTHS, tiny
 from facecrafter.training import loop
+from facecrafter.training.decoder import DecoderTraining
 from facecrafter.types import Images
 
 PEOPLE = 6
@@ -341,8 +347,39 @@ def test_settings_that_cannot_be_are_refused(many: Scene, tmp_path: Path) -> Non
         setting(replace(many, public=None), tmp_path)
 
 
-def test_the_table_is_that_of_expose_for_each_task() -> None:
-    assert DEFENCES is exposure_table.DEFENCES
+def test_f_learns_and_is_asked_behind_the_encoder_of_a_game(many: Scene, tmp_path: Path) -> None:
+    """As TIPRDC has it in the paper; the encoder is that of the attacks, trained once."""
+    game = Tiprdc(epochs=1, batch=8, widths=(4, 4, 4), width=4)
+    scene = replace(many, private_train=PRIVATE)
+    one = setting(scene, tmp_path / "w", game, QUICK)
+    record = Results(tmp_path / "r").measure(one)
+    assert record.versions["scene"] == scene.digest  # so that it stands in one table with others
+    played = (tmp_path / "w" / "games").glob("*/game/losses.jsonl")
+    before = [path.read_bytes() for path in played]
+    cell = Cell(scene.name, game, THREATS[0], 0)
+    made = encoding(cell, scene, Store(tmp_path / "r", tmp_path / "w"))
+    assert [
+        path.read_bytes() for path in (tmp_path / "w" / "games").rglob("losses.jsonl")
+    ] == before
+    images = PRIVATE.images(range(3))
+    players = game.play(scene.bundle.need("target"), PRIVATE, 0)
+    torch.testing.assert_close(
+        made.target.encode(images), players.target.encode(images), rtol=1e-4, atol=1e-5
+    )
+    assert answer(replace(one, scene=made))[0] == record.outcome
+    with pytest.raises(SettingError, match="only where the cloud deploys"):
+        answer(one)  # behind the bundle's Enc it would be no defence
+
+
+def test_a_device_gets_what_its_defence_needs(many: Scene, tmp_path: Path) -> None:
+    shadow = DecoderTraining(width=24, epochs=1, batch=8)
+    one = setting(many, tmp_path / "w", AdvFace(0.5, steps=1, shadow=shadow), QUICK)
+    assert Results(tmp_path / "r").measure(one).outcome["private_auc"] > 0
+    assert [*(tmp_path / "w" / "equipment").iterdir()]
+
+
+def test_the_table_is_that_of_expose_and_more_for_each_task() -> None:
+    assert DEFENCES[: len(exposure_table.DEFENCES)] == exposure_table.DEFENCES
     assert isinstance(DEFENCES[0], Plain)  # what every drop is from
     assert tuple(one.task for one in DEVELOPMENTS) == TASKS
     protected = exposure_table.EXPOSURES[1]

@@ -25,8 +25,8 @@ class Develop(AbstractMeasurement[Setting]):
     is there is not measured again, so the command goes on where it was stopped, also after kill -9.
     After each the page docs/development.md is written from the files. Releases that `facecrafter
     expose` and `facecrafter evaluate` made are read from --work; without them a defence takes five
-    to forty minutes of one core, with the paper's opponent three hours. The networks take about
-    three minutes for each task; it needs 2 GB of memory.
+    to forty minutes of one core, with the paper's opponent three hours; the game of TIPRDC takes
+    ten. The networks take about three minutes for each task; it needs 2 GB of memory.
 
     Example: facecrafter develop --root DATA/lfw --defences TaskUtility
     """

@@ -56,7 +56,11 @@ The first layers alone are used, and they know least of the task.{general}
 
 TaskUtility and StandIn craft with a surrogate that learnt {learnt} of the attributes beforehand,
 Smiling among them. A device of this scenario knows no task: the attributes that the surrogate did
-not learn tell most of what such a one would get."""
+not learn tell most of what such a one would get.
+
+TIPRDC changes Enc, in a game on the very photographs whose releases f then learns from, and what
+it is asked about on public faces is what that Enc makes of them. It knows no task, and no more do
+the two noises."""
 
 _WITHOUT = " With `--bundle FOLDER --results\nFOLDER` the same is measured of another encoder."
 _GENERAL = """\
@@ -77,8 +81,9 @@ _PAPER = """\
 On CelebA with a general encoder, Crafter at beta 1 lowers mean AUC on public faces by {drop} and
 the Eval Acc of the white-box attack from {before} to {after} % (VI-B, Fig. 9). It is another data
 set, another encoder and another beta. TIPRDC, which the paper compares with, is attacked in
-[rivals](rivals.md), with an f that learnt from public faces alone. What f learns from public faces
-that are one-sided, alone and with private releases, stands in [augmentation](augmentation.md)."""
+[rivals](rivals.md), with an f that learnt from public faces alone. The noises are attacked there,
+too. What f learns from public faces that are one-sided, alone and with private releases, stands in
+[augmentation](augmentation.md)."""
 
 _NETWORK = """\
 A residual block for each of the widths {widths}, each halving the map, and a linear layer; AdamW,

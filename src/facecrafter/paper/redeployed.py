@@ -60,31 +60,56 @@ def redeployed(cell: Cell, scene: Scene, store: Store) -> Scene:
     game = cell.defence
     if not isinstance(game, AbstractGame):
         return scene
-    if scene.private_train is None:
-        raise SettingError(
-            f"scene {scene.name!r} has no private train faces, which {type(game).__name__} learns "
-            "from: give them as `private_train`."
-        )
-    folder = store.work / "games" / cell.deployment(scene.unjudged)[:16]
-    players = game.play(
-        scene.bundle.need("target"), scene.private_train, cell.seed, folder / "game", scene.device
-    )
+    folder = _folder(cell, scene, store)
+    players = _played(game, cell, scene, folder)
     answers = replace(ANSWERS, bfloat16=game.bfloat16)
-    target = frozen(_deployed(players, answers, scene, cell.seed, folder / "f"))
-    held = replace(scene.bundle, target=target, decoder=None, amortiser=None, surrogate=None)
-    own: dict[str, Any] = {part.name: getattr(scene, part.name) for part in fields(scene)}
-    own["bundle"] = held
-    made = Redeployed(**own, before=scene, game=game)
+    made = _with(_deployed(players, answers, scene, cell.seed, folder / "f"), scene, game)
     amortiser = replace(GUESS, bfloat16=game.bfloat16).fit(
         made.target.encode,
         made.prior,
         cell.seed,
         folder / "amortiser",
         scene.device,
-        unfolded={"target": target, "prior": scene.bundle.need("prior")},
+        unfolded={"target": made.bundle.need("target"), "prior": scene.bundle.need("prior")},
     )
     shadow = _inverse(players, made, cell.seed, folder / "decoder")
-    return replace(made, bundle=replace(held, amortiser=frozen(amortiser)), shadows=(shadow,))
+    bundle = replace(made.bundle, amortiser=frozen(amortiser))
+    return replace(made, bundle=bundle, shadows=(shadow,))
+
+
+def encoding(cell: Cell, scene: Scene, store: Store) -> Scene:
+    """The scene with the Enc of a cell's game, and no more: nobody attacks, and f is as it may be.
+
+    For a cloud that trains an f of its own. Else as `redeployed`, whose game it shares.
+    """
+    game = cell.defence
+    if not isinstance(game, AbstractGame):
+        return scene
+    players = _played(game, cell, scene, _folder(cell, scene, store))
+    return _with(players.target, scene, game)
+
+
+def _folder(cell: Cell, scene: Scene, store: Store) -> Path:
+    return store.work / "games" / cell.deployment(scene.unjudged)[:16]
+
+
+def _played(game: AbstractGame[Any], cell: Cell, scene: Scene, folder: Path) -> AbstractPlayers:
+    """Raises `SettingError` for a scene without private train faces."""
+    if scene.private_train is None:
+        raise SettingError(
+            f"scene {scene.name!r} has no private train faces, which {type(game).__name__} learns "
+            "from: give them as `private_train`."
+        )
+    target, faces = scene.bundle.need("target"), scene.private_train
+    return game.play(target, faces, cell.seed, folder / "game", scene.device)
+
+
+def _with(target: AbstractSplitModel, scene: Scene, game: AbstractGame[Any]) -> Redeployed:
+    """Nothing is left that was trained for the bundle's Enc."""
+    held = {"target": frozen(target), "decoder": None, "amortiser": None, "surrogate": None}
+    own: dict[str, Any] = {part.name: getattr(scene, part.name) for part in fields(scene)}
+    own |= {"bundle": replace(scene.bundle, **held), "shadows": ()}
+    return Redeployed(**own, before=scene, game=game)
 
 
 def _deployed(
