@@ -107,15 +107,25 @@ def test_what_is_sent_and_answered_is_of_the_games_networks(scene: Scene, store:
 def test_attacks_on_one_defence_share_its_game(
     scene: Scene, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = redeployed(cell_of(), scene, store)
+    first = redeployed(cell_of(WHITE), scene, store)
     monkeypatch.setattr("facecrafter.training.loop._save", None)  # a step more would call it
     again = redeployed(cell_of(A1), scene, store)
+    assert content(redeployed(cell_of(WHITE), scene, store).bundle.amortiser) == content(
+        first.bundle.amortiser
+    )
     for one, other in (
         (first.bundle.target, again.bundle.target),
-        (first.bundle.amortiser, again.bundle.amortiser),
         (first.shadows[0], again.shadows[0]),
     ):
         assert content(one) == content(other)
+
+
+def test_who_does_not_see_the_encoder_has_no_guess_of_it(
+    scene: Scene, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert redeployed(cell_of(WHITE), scene, store).bundle.amortiser is not None
+    monkeypatch.setattr(module, "GUESS", None)  # so none is trained
+    assert redeployed(cell_of(BLACK), scene, store).bundle.amortiser is None
 
 
 def test_another_lambda_is_another_game(scene: Scene, store: Store) -> None:
@@ -176,7 +186,7 @@ def test_its_f_is_trained_once_in_the_precision_of_the_game(
 
     monkeypatch.setattr(HeadTraining, "fit", watched)
     game = replace(TASKLESS, bfloat16=True)
-    first = redeployed(cell_of(game=game), scene, store)
+    first = redeployed(cell_of(WHITE, game), scene, store)
     monkeypatch.setattr("facecrafter.training.loop._save", None)  # a step more would call it
     again = redeployed(cell_of(A1, game), scene, store)
     assert content(first.bundle.target) == content(again.bundle.target)

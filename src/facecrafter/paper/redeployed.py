@@ -10,6 +10,7 @@ from facecrafter.defences.base import Offline
 from facecrafter.defences.game import AbstractGame, AbstractPlayers, Deployed
 from facecrafter.defences.taskless import AbstractTaskless
 from facecrafter.errors import SettingError
+from facecrafter.models.amortiser import Amortiser
 from facecrafter.models.part import AbstractPart, frozen
 from facecrafter.models.split import AbstractSplitModel
 from facecrafter.paper.cells import Cell
@@ -64,17 +65,12 @@ def redeployed(cell: Cell, scene: Scene, store: Store) -> Scene:
     players = _played(game, cell, scene, folder)
     answers = replace(ANSWERS, bfloat16=game.bfloat16)
     made = _with(_deployed(players, answers, scene, cell.seed, folder / "f"), scene, game)
-    amortiser = replace(GUESS, bfloat16=game.bfloat16).fit(
-        made.target.encode,
-        made.prior,
-        cell.seed,
-        folder / "amortiser",
-        scene.device,
-        unfolded={"target": made.bundle.need("target"), "prior": scene.bundle.need("prior")},
-    )
     shadow = _inverse(players, made, cell.seed, folder / "decoder")
-    bundle = replace(made.bundle, amortiser=frozen(amortiser))
-    return replace(made, bundle=bundle, shadows=(shadow,))
+    made = replace(made, shadows=(shadow,))
+    if cell.threat.sees == "black-box":
+        return made
+    guess = frozen(_guess(made, cell.seed, folder / "amortiser"))
+    return replace(made, bundle=replace(made.bundle, amortiser=guess))
 
 
 def encoding(cell: Cell, scene: Scene, store: Store) -> Scene:
@@ -137,6 +133,18 @@ def _inverse(players: AbstractPlayers, scene: Redeployed, seed: int, folder: Pat
     made = training.fit(*given, unfolded={"target": target})
     assert isinstance(made, AbstractPart)
     return frozen(made)
+
+
+def _guess(scene: Redeployed, seed: int, folder: Path) -> Amortiser:
+    """Where the white-box attacker's search begins; who sees no Enc has none."""
+    return replace(GUESS, bfloat16=scene.game.bfloat16).fit(
+        scene.target.encode,
+        scene.prior,
+        seed,
+        folder,
+        scene.device,
+        unfolded={"target": scene.bundle.need("target"), "prior": scene.bundle.need("prior")},
+    )
 
 
 def _public(scene: Scene, what: str) -> Faces:
