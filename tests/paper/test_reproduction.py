@@ -11,6 +11,7 @@ import pytest
 import tyro
 
 from facecrafter.cli import _STYLE, Command
+from facecrafter.defences.plain import Plain
 from facecrafter.paper import describe, lookups, redrawn
 from facecrafter.paper.cells import Cell, Table
 from facecrafter.paper.development_results import Results as Developed
@@ -25,7 +26,7 @@ from facecrafter.paper.tables.averaging import LFW64_AVERAGING
 from facecrafter.paper.tables.curve import LFW64_CURVE
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.priors import LFW64_PRIORS
-from facecrafter.paper.tables.rivals import ADV_LEARNING, DISCO, LFW64_RIVALS
+from facecrafter.paper.tables.rivals import ADV_LEARNING, DISCO, LFW64_RIVALS, TIPRDC
 from made_records import record
 
 PROJECT = Path(__file__).parents[2]
@@ -177,6 +178,36 @@ def test_rivals_are_attacked_with_the_decoder_of_their_game(tmp_path: Path) -> N
     assert len(black) == len(LFW64.defences) + len(ADV_LEARNING) + len(DISCO)
     heat = {row["defence"] for row in csv.DictReader(drawn[14].rows.splitlines())}
     assert {"Disco weight 0.2", "AdversarialLearning weight 0.5", "Plain"} < heat
+
+
+def test_what_a_cloud_learns_has_the_attack_with_as_many_decoders_as_there_are(
+    tmp_path: Path,
+) -> None:
+    both = keep(tmp_path, LFW64, LFW64_RIVALS)
+    learnt = (Plain(), TIPRDC[0.5])
+    for number, defence in enumerate(learnt):
+        one = record("Plain", None, "white-box", 0)
+        outcome = dict.fromkeys(Developed.measures, 0.5)
+        told = {"defence": describe.of_defence(defence), "threat": {"name": "attributes"}}
+        put(both.results / "development" / f"{number}.json", replace(one, outcome=outcome, **told))
+    (drawn,) = (one for one in redrawn.redrawn(both) if one.number == 9)
+    rows = [*csv.DictReader(drawn.rows.splitlines())]
+    assert {(row["defence"], row["threat"]) for row in rows} == {
+        (name, threat) for name in ("Plain", "Tiprdc") for threat in ("white-box", "black-box")
+    }
+    for defence, name in zip(learnt, ("black-box", "black-box, one decoder"), strict=True):
+        table = LFW64 if name == "black-box" else LFW64_RIVALS
+        (cell,) = (
+            cell
+            for cell in table.cells()
+            if (cell.defence, cell.threat.name, cell.seed) == (defence, name, 0)
+        )
+        (row,) = (
+            row
+            for row in rows
+            if (row["defence"], row["threat"]) == (type(defence).__name__, "black-box")
+        )
+        assert float(row["eval_acc"]) == pytest.approx(share(cell))
 
 
 def test_what_enc_is_to_misread_is_another_curve(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ class Evaluate(AbstractCommand):
     of results and the headline in the README are written from the files.
 
     Example: facecrafter evaluate --root DATA/lfw --processes 2
+
     Example: facecrafter evaluate --root DATA/lfw --defences all --threats all
     """
 

@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from facecrafter.paper import lessons, responses
+from facecrafter.paper import canvas, lessons, responses
 from facecrafter.paper.figures import MARKS, UNDEFENDED, csv_of, panel, svg
 from facecrafter.paper.files import write_whole
 from facecrafter.paper.kept import Kept
@@ -74,7 +72,7 @@ def _responses(kept: Kept) -> Redrawn | None:
     labels = by_label([record for record in kept.responses if record.seed == 0])
     if not labels:
         return None
-    figure, plots = _row(len(labels))
+    figure, plots = canvas.row(len(labels))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["defence", "kind", "first", "second"])
@@ -106,7 +104,7 @@ def _tradeoff(threat: str) -> Callable[[Kept], Redrawn | None]:
         found = [*grid, *(p for p in _of_rivals(kept, GAMES) if p.threat == threat)]
         if not grid:
             return None
-        figure, plots = _row(len(SEEN), beside=2)
+        figure, plots = canvas.row(len(SEEN), beside=2)
         for plot, (measure, name) in zip(plots, SEEN.items(), strict=True):
             panel(plot, found, threat, measure)
             plot.set(title="", ylabel=f"{name} (lower is more private)", ylim=(0, 1))
@@ -139,32 +137,49 @@ def _development(kept: Kept) -> Redrawn | None:
         for record in kept.development
         if record.threat["name"] == "attributes" and record.seed == 0
     }
-    attacked = [r for r in kept.cells if r.threat["name"] in BASIC[:2] and r.seed == 0]
-    mine = [r for r in attacked if r.scene == LFW64.scene and _key(r) in useful]
-    found = [p for p in _points(mine) if p.threat in BASIC]
+    mine = [r for r in _attacked(kept) if r.seed == 0 and _key(r) in useful]
+    found = [_with_any_decoders(point) for point in _points(mine)]
     if not found:
         return None
     auc = {label: useful[_key(records[0])] for label, records in by_label(mine).items()}
     lines = [((p.label, p.threat, f"{auc[p.label]:.6f}"), p) for p in found]
-    figure, grid = _grid(2, len(SEEN))
+    figure, grid = canvas.grid(2, len(SEEN), beside=2)
     for plots, threat in zip(grid, BASIC, strict=False):
         for plot, (measure, name) in zip(plots, SEEN.items(), strict=True):
-            some = [p for p in found if p.threat == threat]
-            for mark, p in zip(MARKS * len(some), some, strict=False):
-                plot.plot([auc[p.label]], [p[measure].mean], mark, label=p.label)
+            for number, label in enumerate(auc):  # in all panels alike
+                mark, colour = MARKS[number % len(MARKS)], f"C{number}"
+                for p in found:
+                    if (p.threat, p.label) == (threat, label):
+                        plot.plot([auc[label]], [p[measure].mean], mark, color=colour, label=label)
             plot.set(title=threat, xlabel="mean AUC of f, public faces", ylabel=name, ylim=(0, 1))
             plot.grid(alpha=0.3)
-    grid[0][0].legend(fontsize="x-small")
+    named = [plots[0].get_legend_handles_labels() for plots in grid]
+    shown = {
+        label: mark for one in named for mark, label in zip(*one, strict=True)
+    }  # not every defence was searched
+    figure.legend([*shown.values()], [*shown], loc="outside right center", fontsize="x-small")
     return Redrawn(
         9,
         "f is trained on releases (development)",
         "AUC is that of a network which the cloud trained on releases of private train "
         "photographs, asked about public faces; the other axis is what attacks make of the "
         "same defences' releases of private test photographs. In the paper Enc is a general "
-        "extractor, here it is that of the deployment scenario. TIPRDC is in [rivals](rivals.md).",
+        "extractor, here it is that of the deployment scenario, and TIPRDC's begins with that. Of "
+        "TIPRDC and of the noises the black-box attacker has one decoder, of the others three; who "
+        "learns from what they release is in [rivals](rivals.md).",
         csv_of(("defence", "threat", "auc_of_f"), lines, tuple(SEEN)),
         figure,
     )
+
+
+def _attacked(kept: Kept) -> Iterator[Record]:
+    """Basic white-box and black-box cells; with one decoder where none has three."""
+    names = (*BASIC[:2], BASIC[1] + ONE_DECODER)
+    mine = [r for r in kept.cells if r.scene == LFW64.scene and r.threat["name"] in names]
+    several = {_key(record) for record in mine if record.threat["name"] == BASIC[1]}
+    for record in mine:
+        if record.threat["name"] != names[-1] or _key(record) not in several:
+            yield record
 
 
 def _pii(kept: Kept) -> Redrawn | None:
@@ -173,12 +188,12 @@ def _pii(kept: Kept) -> Redrawn | None:
     if not found:
         return None
     families = list(dict.fromkeys(family for family, _ in found))
-    figure, grid = _grid(len(families), len(BASIC))
+    figure, grid = canvas.grid(len(families), len(BASIC))
     for (family, threat), line in found.items():
         plot = grid[families.index(family)][BASIC.index(threat)]
         values = np.array([[point[name].mean for name in SEEN] for point in line])
         told = [f"{1000 * point['pii'].mean:.3f}" for point in line]
-        _map(plot, values, told, list(SEEN.values()))
+        canvas.heat_map(plot, values, told, list(SEEN.values()))
         plot.set_title(f"{family}, {threat}", fontsize="small")
         plot.set_ylabel("epsilon x 10^3")
     return Redrawn(
@@ -215,7 +230,7 @@ def _epochs(threat: str) -> Callable[[Kept], Redrawn | None]:
             for label, line in curves.items()
             for number, point in line.items()
         ]
-        figure, plots = _row(len(SEEN))
+        figure, plots = canvas.row(len(SEEN))
         for plot, (measure, name) in zip(plots, SEEN.items(), strict=True):
             for label, line in curves.items():
                 y = [point[measure].mean for point in line.values()]
@@ -258,8 +273,8 @@ def _heat(kept: Kept) -> Redrawn | None:
     aucs = [[_mean(next(p for p in found if p.label == label), "auc")] for label in labels]
     figure = Figure(figsize=(9, 0.5 * len(labels) + 2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(len(five), 1))
-    _map(left, np.array(shares), labels, five)
-    _map(right, np.array(aucs), [""] * len(labels), ["mean AUC"], "Blues")
+    canvas.heat_map(left, np.array(shares), labels, five)
+    canvas.heat_map(right, np.array(aucs), [""] * len(labels), ["mean AUC"], "Blues")
     return Redrawn(
         14,
         "Eval Acc against five attacks, and what is left of use",
@@ -280,7 +295,7 @@ def _priors(kept: Kept) -> Redrawn | None:
     if len(present) < 2:
         return None
     measures = ("eval_acc", "fsim")
-    figure, plots = _row(len(measures))
+    figure, plots = canvas.row(len(measures))
     for plot, measure in zip(plots, measures, strict=True):
         for number, threat in enumerate(present):
             mine = {point.label: point for point in found if point.threat == threat}
@@ -308,7 +323,7 @@ def _cloaks(kept: Kept) -> Redrawn | None:
     if not any(point.family.startswith(IMAGES) for point in found):
         return None
     measures = dict(list(SEEN.items())[:2])
-    figure, grid = _grid(len(measures), len(BASIC))
+    figure, grid = canvas.grid(len(measures), len(BASIC), beside=2)
     for plots, (measure, name) in zip(grid, measures.items(), strict=True):
         for plot, threat in zip(plots, BASIC, strict=True):
             panel(plot, found, threat, measure)
@@ -342,7 +357,12 @@ def _of_rivals(kept: Kept, names: Sequence[str]) -> list[Point]:
             for point in _points(variants)
         ),
     ]
-    return [replace(point, threat=point.threat.removesuffix(ONE_DECODER)) for point in found]
+    return [_with_any_decoders(point) for point in found]
+
+
+def _with_any_decoders(point: Point) -> Point:
+    """Under the name of the attack, however many decoders it has."""
+    return replace(point, threat=point.threat.removesuffix(ONE_DECODER))
 
 
 def _points(records: Sequence[Record]) -> list[Point]:
@@ -377,32 +397,3 @@ def _lines(found: Sequence[Point], along: Mapping[int, str]) -> dict[str, dict[i
 def _mean(point: Point | None, measure: str) -> float:
     """Not a number where it was not measured, which leaves an empty place."""
     return float("nan") if point is None else point[measure].mean
-
-
-def _map(
-    plot: Axes,
-    values: NDArray[np.float64],
-    lines: Sequence[str],
-    columns: Sequence[str],
-    colours: str = "Reds",
-) -> None:
-    """A heat map with its figures."""
-    plot.imshow(values, cmap=colours, vmin=0, vmax=1, aspect="auto")
-    plot.set_xticks(range(len(columns)), columns, fontsize="x-small")
-    plot.set_yticks(range(len(lines)), lines, fontsize="x-small")
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            colour = "w" if value > 0.6 else "k"
-            told = f"{value:.2f}"
-            plot.text(column, row, told, ha="center", va="center", color=colour, size="x-small")
-
-
-def _row(count: int, height: float = 3.8, beside: float = 0) -> tuple[Figure, list[Axes]]:
-    """`beside`: inches for a legend that stands on the right of all."""
-    figure = Figure(figsize=(4.2 * count + beside, height), layout="constrained")
-    return figure, list(figure.subplots(1, count, squeeze=False)[0])
-
-
-def _grid(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
-    figure = Figure(figsize=(4 * columns, 3.6 * rows), layout="constrained")
-    return figure, [list(line) for line in figure.subplots(rows, columns, squeeze=False)]
