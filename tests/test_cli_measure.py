@@ -214,6 +214,36 @@ def test_evaluate_measures_once_and_writes_the_page(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("small_table")
+def test_a_stored_figure_is_held_against_a_new_one(run: Run) -> None:
+    words = ("evaluate", "--root", "LFW", "--seeds", "0", "--only", "Plain", "--json")
+    code, _, err = run(*words, "--recheck")
+    assert code == 1
+    assert "none of 2 cells is stored in 'results'" in err
+    run(*words)
+    first, _ = sorted(Path("results").glob("*.json"))
+    as_it_was = first.read_bytes()
+    Path("docs/results.md").write_text("mine")
+    code, out, _ = run(*words, "--recheck")
+    facts = json.loads(out)
+    assert (code, facts["compared"], facts["agree"]) == (0, 2, 2)
+    assert all(cell["ssim"] == cell["faces_that_differ"] == 0 for cell in facts["cells"])
+    assert first.read_bytes() == as_it_was
+    assert Path("docs/results.md").read_text() == "mine"
+
+    record = json.loads(as_it_was)  # somebody's better figure
+    record["outcome"]["ssim"] -= 0.02
+    seen = record["outcome"]["recognised"]
+    record["outcome"]["recognised"] = str(1 - int(seen[0])) + seen[1:]
+    first.write_text(json.dumps(record))
+    code, out, err = run(*words[:-1], "--recheck")
+    assert code == 1
+    assert "2 cells measured anew, 1 within Eval Acc 0.02" in out
+    assert err.count("TOO FAR") == 1
+    assert "1 of 9 faces differ" in err
+    assert json.loads(first.read_text()) == record
+
+
+@pytest.mark.usefixtures("small_table")
 def test_the_authors_settings_have_a_page_of_their_own(run: Run) -> None:
     Path("README.md").write_text("<!-- results -->\nold\n<!-- /results -->\n")
     code, out, _ = run("evaluate", "--root", "LFW", "--table", "published", "--json")

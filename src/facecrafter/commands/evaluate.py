@@ -9,15 +9,16 @@ from typing import Literal
 
 import torch
 
-from facecrafter.commands.common import AbstractCommand, Outcome, warn_of_bfloat16
+from facecrafter.commands.common import FAILED, OK, AbstractCommand, Outcome, warn_of_bfloat16
 from facecrafter.commands.prepared import DEFAULT, in_project, shadows_of
 from facecrafter.defences.base import AbstractDefence
 from facecrafter.errors import SettingError
 from facecrafter.paper.cells import Cell, Table
-from facecrafter.paper.evaluate import Step, Summary, evaluate
+from facecrafter.paper.evaluate import MakeScene, Step, Summary, evaluate
 from facecrafter.paper.headline import fill_readme
 from facecrafter.paper.points import records_of
 from facecrafter.paper.precision import in_float32
+from facecrafter.paper.recheck import NAMES, TOLERANCES, Compared, recheck
 from facecrafter.paper.report import write_report
 from facecrafter.paper.scenes import lfw64, lfw64_batch
 from facecrafter.paper.store import Store
@@ -104,6 +105,10 @@ class Evaluate(AbstractCommand):
     # after a change of code: of what earlier code made, make the first and the last batch anew; if
     # both come out the same, bit for bit, take the others over (the page says so)
     spot_check: bool = False
+    # measure what was asked for, and is stored, once more, in the folder recheck of --work; tell
+    # how far both are apart, and leave --results and all pages as they are. Exit code 1 where one
+    # is farther than two machines should be
+    recheck: bool = False
     # all slopes in float32: for a processor without bfloat16. These are other cells than the
     # project's, which stand beside them in --results
     float32: bool = False
@@ -126,6 +131,8 @@ class Evaluate(AbstractCommand):
         steps: list[Step] = []
         cells = tuple(self.cells())
         warn_of_bfloat16(cells, torch.device(device), "Stop, and give --float32.")
+        if self.recheck:
+            return self._rechecked(cells, make, store)
         for step in evaluate(cells, make, store, self.processes):
             steps.append(step)
             if not (self.common.quiet or self.common.json):
@@ -140,6 +147,28 @@ class Evaluate(AbstractCommand):
                 "results": str(self.results),
                 "pages": pages,
             },
+        )
+
+    def _rechecked(self, cells: Sequence[Cell], make: MakeScene, store: Store) -> Outcome:
+        compared: list[Compared] = []
+        for one in recheck(cells, make, store, self.work / "recheck", self.processes):
+            compared.append(one)
+            if not (self.common.quiet or self.common.json):
+                print(one, file=sys.stderr, flush=True)
+        agree = sum(one.agree for one in compared)
+        within = ", ".join(f"{NAMES[name]} {most:g}" for name, most in TOLERANCES.items())
+        return Outcome(
+            f"{len(compared)} cells measured anew, {agree} within {within} of what is stored",
+            {
+                "compared": len(compared),
+                "agree": agree,
+                "tolerances": TOLERANCES,
+                "cells": [
+                    {"cell": str(one.cell), **one.apart, "faces_that_differ": one.otherwise}
+                    for one in compared
+                ],
+            },
+            OK if agree == len(compared) else FAILED,
         )
 
     def _pages(self, tables: Sequence[Table], store: Store) -> Iterator[str]:

@@ -1,0 +1,77 @@
+"""A stored figure measured once more: does anybody get it who runs the same command?"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facecrafter.errors import SettingError
+from facecrafter.paper.cells import Cell
+from facecrafter.paper.evaluate import MakeScene, evaluate
+from facecrafter.paper.keeping import taught
+from facecrafter.paper.store import Record, Store
+
+# How far apart two machines may find the same cell; ours. Rounding differs between processors, and
+# what searches from it ends elsewhere: of single faces much, of the mean over all of them little.
+TOLERANCES = {"eval_acc": 0.02, "ssim": 0.01, "fsim": 0.01, "auc": 0.005}
+NAMES = {"eval_acc": "Eval Acc", "ssim": "SSIM", "fsim": "FSIM", "auc": "AUC"}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One cell, as it is stored and as it was measured anew."""
+
+    cell: Cell
+    stored: Record
+    anew: Record
+
+    @property
+    def apart(self) -> Mapping[str, float]:
+        """Of each measure in `TOLERANCES` the new figure less the stored one."""
+        before, after = self.stored.outcome, self.anew.outcome
+        return {name: after[name] - before[name] for name in TOLERANCES}
+
+    @property
+    def agree(self) -> bool:
+        """Whether all are within what is tolerated."""
+        return all(abs(self.apart[name]) <= most for name, most in TOLERANCES.items())
+
+    @property
+    def otherwise(self) -> int:
+        """Faces that are recognised in one of the two alone."""
+        pairs = zip(*(one.outcome["recognised"] for one in (self.stored, self.anew)), strict=True)
+        return sum(before != after for before, after in pairs)
+
+    def __str__(self) -> str:
+        told = ", ".join(
+            f"{NAMES[name]} {self.anew.outcome[name]:.3f} (stored "
+            f"{self.stored.outcome[name]:.3f}{'' if abs(by) <= TOLERANCES[name] else ': TOO FAR'})"
+            for name, by in self.apart.items()
+        )
+        return f"{self.cell}: {told}; {self.otherwise} of {self.anew.outcome['faces']} faces differ"
+
+
+def recheck(
+    cells: Sequence[Cell], make: MakeScene, store: Store, work: Path, processes: int = 1
+) -> Iterator[Compared]:
+    """Measure cells anew that are in the store, which is left as it is.
+
+    What is measured is kept in `work`, so that a killed run goes on; who wants it a third time
+    deletes that. Raises `SettingError` where none of the cells is stored as this code measures it,
+    and what `evaluate` raises.
+    """
+    stored = _stored(cells, make, store)
+    for step in evaluate([*stored], make, Store(work, work), processes):
+        yield Compared(step.cell, stored[step.cell], step.record)
+
+
+def _stored(cells: Sequence[Cell], make: MakeScene, store: Store) -> dict[Cell, Record]:
+    scene = make()
+    pairs = ((cell, store.find(cell.key(scene.digest, taught(cell, scene)))) for cell in cells)
+    found = {cell: record for cell, record in pairs if record is not None}
+    if not found:
+        raise SettingError(
+            f"none of {len(cells)} cells is stored in {store.folder.name!r} as this code measures "
+            "it, so there is nothing to hold a new figure against: measure first, without "
+            "--recheck, or ask for other cells."
+        )
+    return found
