@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 from facecrafter.errors import DataError, SettingError
 from facecrafter.models.folding import fold_batch_norms
 from facecrafter.randomness import stream
-from facecrafter.training.adoption import adopted, generator, keep, read
+from facecrafter.training.adoption import ADVICE, adopted, generator, keep
+from facecrafter.training.foreign import read
 from facecrafter.training.framing import cut, framing
 from facecrafter.training.style_prior import StylePrior
 from published_generator import DIM, WIDTHS, normals, weights
@@ -81,7 +82,7 @@ def test_it_is_kept_and_read_as_it_was(tmp_path):
 
 def test_half_precision_weights_are_read(tmp_path):
     save_file({k: v.half() for k, v in weights().items()}, tmp_path / "half.safetensors")
-    found = read(tmp_path / "half.safetensors")
+    found = read(tmp_path / "half.safetensors", ADVICE)
     assert found["synthesis.b4.const"].dtype == torch.float32
     adopted(found, 16)
 
@@ -97,7 +98,6 @@ def without(name: str) -> dict[str, torch.Tensor]:
         (without("mapping.fc0.weight"), r"mapping\.fc0\.weight"),
         (weights() | {"mapping.embed.weight": torch.ones(8, 2)}, "makes pictures of classes"),
         (weights() | {"synthesis.b8.skip.weight": torch.ones(5, 6, 1, 1)}, "adds maps, not"),
-        (weights() | {"synthesis.b4.const": torch.full((6, 4, 4), torch.nan)}, "b4.const holds"),
         (weights() | {"synthesis.b8.resample_filter": torch.ones(4, 4) / 16}, "another filter"),
         (weights() | {"mapping.fc1.weight": torch.ones(8, 9)}, "size mismatch"),
         ({"synthesis.blob": torch.ones(2)}, "not the weights of a StyleGAN2"),
@@ -132,7 +132,7 @@ def test_a_pickle_is_never_opened(tmp_path):
 
     (tmp_path / "ffhq.pkl").write_bytes(pickle.dumps(Opened()))
     with pytest.raises(DataError, match=r"ffhq\.pkl is no safetensors file.*docs/stylegan\.md"):
-        read(tmp_path / "ffhq.pkl")
+        read(tmp_path / "ffhq.pkl", ADVICE)
 
 
 def test_a_folder_whose_generator_was_spoilt_is_refused(tmp_path, prior):

@@ -14,7 +14,8 @@ from facecrafter.commands.source import From, Source
 from facecrafter.pictures import sheet
 from facecrafter.progress import progress
 from facecrafter.randomness import normal, permutation
-from facecrafter.training.adoption import adopted, keep, read
+from facecrafter.training.adoption import ADVICE, adopted, keep
+from facecrafter.training.foreign import read
 from facecrafter.training.framing import framing
 from facecrafter.training.stylegan import Box, StyleGan
 
@@ -49,7 +50,7 @@ class Adopt(AbstractCommand):
 
     def run(self) -> Outcome:
         device = self.common.torch_device()
-        prior = adopted(read(self.weights), self.source.size, None, self.largest).to(device)
+        prior = adopted(read(self.weights, ADVICE), self.source.size, None, self.largest).to(device)
         prior.measure(self.common.rng("measured"), self.measured)
         face = self._average_face() if self.box is None else None
         box, like = (self.box, None) if face is None else self._framed(prior, face)

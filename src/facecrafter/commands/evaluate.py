@@ -30,7 +30,7 @@ from facecrafter.paper.tables.general import LFW64_GENERAL
 from facecrafter.paper.tables.lfw64 import LFW64
 from facecrafter.paper.tables.priors import LFW64_PRIORS
 from facecrafter.paper.tables.published import PUBLISHED
-from facecrafter.paper.tables.rivals import LFW64_RIVALS
+from facecrafter.paper.tables.rivals import LFW64_RIVALS, misleading
 from facecrafter.paper.tables.searches import LFW64_SEARCHES
 from facecrafter.paper.tables.stand_ins import LFW64_STAND_INS
 from facecrafter.paper.threats import PRIORS, Threat, all_threats, searching
@@ -96,6 +96,9 @@ class Evaluate(AbstractCommand):
     # for --table priors: folder that holds the --out of a `train prior`, `train style` or `adopt`
     # for each generator, by name; what has another name than the table's is measured, too
     priors: Path | None = None
+    # for --table rivals: published networks that tell people apart, safetensors files, which Fawkes
+    # and LowKey are to mislead, too (docs/recognisers.md)
+    people: tuple[Path, ...] = ()
     # those whose description holds this text, such as StandIn; None or all = every one
     defences: str | None = None
     threats: str | None = None  # those whose name holds this text, such as A1; None or all likewise
@@ -202,7 +205,8 @@ class Evaluate(AbstractCommand):
         table = TABLES[name]
         known = tuple(held[threat.name] for threat in table.threats)
         more = self._others() if name == "priors" else ()
-        table = replace(table, threats=(*known, *more))
+        others = misleading(*self.people) if name == "rivals" and self.people else ()
+        table = replace(table, threats=(*known, *more), defences=(*table.defences, *others))
         return in_float32(table) if self.float32 or table.float32 else table
 
     def _others(self) -> tuple[Threat, ...]:

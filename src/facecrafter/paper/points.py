@@ -16,11 +16,12 @@ from facecrafter.paper.cells import Table
 from facecrafter.paper.store import Record, Store
 
 STRONGEST = "strongest"  # the threat with the highest mean Eval Acc
-# parts of a Crafter whose family bears no more than its name
+# parts of a defence whose family bears no more than its name
 DEFAULT_PARTS = {
     "opponent": "PixelOpponent",
     "utility": "FeatureUtility",
     "distance": "AssignedDistance",
+    "ensemble": "Ensemble",
 }
 ANY = "any"  # a face counts as recognised if any of the threats got it recognised
 

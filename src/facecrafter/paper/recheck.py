@@ -11,8 +11,11 @@ from facecrafter.paper.keeping import taught
 from facecrafter.paper.store import Record, Store
 
 # How far apart two machines may find the same cell; ours. Rounding differs between processors, and
-# what searches from it ends elsewhere: of single faces much, of the mean over all of them little.
-TOLERANCES = {"eval_acc": 0.02, "ssim": 0.01, "fsim": 0.01, "auc": 0.005}
+# what searches from it ends elsewhere. Of two cells of an H200 that were measured anew on a CPU, 94
+# and 85 of 1,027 faces were recognised in one of both alone, which moves Eval Acc by 0.009 (one
+# standard deviation) where chance decides; the means of the other measures moved by 0.001 at most.
+# Cells of a CPU of the same kind came out bit for bit.
+TOLERANCES = {"eval_acc": 0.03, "ssim": 0.005, "fsim": 0.005, "auc": 0.005}
 NAMES = {"eval_acc": "Eval Acc", "ssim": "SSIM", "fsim": "FSIM", "auc": "AUC"}
 
 

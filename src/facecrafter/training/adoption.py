@@ -6,44 +6,26 @@ that they are published as is never opened (docs/stylegan.md).
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, allclose
 
 from facecrafter.errors import DataError, SettingError
-from facecrafter.headers import HeaderError, read_header
 from facecrafter.models.part import frozen
 from facecrafter.models.prior import Prior
 from facecrafter.training import checkpoints
+from facecrafter.training.foreign import Weights
 from facecrafter.training.restore import restore
 from facecrafter.training.style_prior import FIRST
 from facecrafter.training.stylegan import GAIN, TAPS, Box, StyleGan, blur
 
-Weights = Mapping[str, Tensor]
-
 RATE = 0.01  # of the mapping against that of the rest, by which its weights are scaled; the paper
-LARGEST_HEADER = 2**20  # bytes; ours
-LARGEST_FILE = 2**30  # bytes; ours: the largest published generator has 120 MB
+ADVICE = (  # where a file is of another kind
+    "Published StyleGANs are pickles, which facecrafter does not open; docs/stylegan.md shows how "
+    "to convert one."
+)
 _ARGUMENTS = "stylegan"  # what the checkpoint of one says that no other does
-
-
-def read(path: Path) -> Weights:
-    """Weights out of a safetensors file. Raises `DataError`; `OSError` where there is no file."""
-    if path.stat().st_size > LARGEST_FILE:
-        raise DataError(f"{path.name} has more than {LARGEST_FILE} bytes: no generator is so big.")
-    data = path.read_bytes()
-    try:
-        read_header(data, LARGEST_HEADER)
-        found = load(data)
-    except (HeaderError, SafetensorError) as error:
-        raise DataError(
-            f"{path.name} is no safetensors file of weights: {error}. Published StyleGANs are "
-            "pickles, which facecrafter does not open; docs/stylegan.md shows how to convert one."
-        ) from error
-    return {name: value.float() for name, value in found.items()}
 
 
 def adopted(
@@ -81,8 +63,6 @@ def _refuse_other_kinds(weights: Weights) -> None:
             "read."
         )
     for name, value in weights.items():
-        if not value.isfinite().all():
-            raise DataError(f"{name} holds numbers that are not finite: fetch the weights again.")
         if name.endswith("resample_filter") and not allclose(value, blur(value), atol=1e-6):
             raise DataError(f"{name} is another filter than {TAPS}, the usual one.")
 

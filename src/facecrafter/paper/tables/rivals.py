@@ -3,6 +3,8 @@
 Measured by `facecrafter evaluate --root LFW --table rivals`.
 """
 
+from pathlib import Path
+
 from facecrafter.defences.adv_face import AdvFace
 from facecrafter.defences.adversarial import AdversarialLearning
 from facecrafter.defences.cem import CEM
@@ -18,6 +20,7 @@ from facecrafter.defences.noise import Noise
 from facecrafter.defences.nopeek import NoPeek
 from facecrafter.defences.opponents import PixelOpponent
 from facecrafter.defences.plain import Plain
+from facecrafter.defences.published import published
 from facecrafter.defences.stand_in import StandIn
 from facecrafter.defences.tiprdc import Tiprdc
 from facecrafter.defences.top_k import TopK
@@ -120,7 +123,8 @@ LFW64_RIVALS = Table(
             "the budgets of DSSIM, the steps and the weight of its authors' software, and goes "
             "towards another person, as their paper says; LowKey their rate and blur, and DSSIM "
             "in the place of LPIPS. Both were made for photographs that somebody trains on, and "
-            "for larger ones.\n\n"
+            "for larger ones; networks that were published for these take the place of ours with "
+            "[`--people`](recognisers.md).\n\n"
             "Noise, Dropout, TopK, ChannelPruning and FisherNoise need nothing. Their settings "
             "were chosen on private train photographs so that the AUC drops by about .02 and .05. "
             "FisherNoise 0.2 promises that no *unbiased* attacker comes nearer to a pixel than "
@@ -140,3 +144,9 @@ LFW64_RIVALS = Table(
         ),
     },
 )
+
+
+def misleading(*people: Path) -> tuple[Fawkes, LowKey]:
+    """Fawkes and LowKey against published networks. `OSError` where one cannot be read."""
+    ensemble = published(*people)
+    return Fawkes(ensemble=ensemble, bfloat16=True), LowKey(ensemble=ensemble, bfloat16=True)
