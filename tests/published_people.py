@@ -34,7 +34,7 @@ def evolve(between: bool = False) -> Named:
     made = {"input_layer.0.weight": (STEM, 3, 3, 3), "input_layer.2.weight": (STEM,)}
     made |= _norm("input_layer.1", STEM) | _norm("output_layer.0", 10)
     made |= {"output_layer.3.weight": (WIDTH, 40), "output_layer.3.bias": (WIDTH,)}
-    made |= _norm("output_layer.4", WIDTH)
+    made |= _norm("output_layer.4", WIDTH, scaled=not between)
     inside, place = STEM, 0
     for outside, count in STAGES:
         for _ in range(count):
@@ -99,12 +99,12 @@ def _block(
 
 
 def _normed(weights: Named, name: str, maps: Tensor) -> Tensor:
-    own = (weights[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
-    return batch_norm(maps, *own, eps=1e-5)
+    parts = ("running_mean", "running_var", "weight", "bias")
+    return batch_norm(maps, *(weights.get(f"{name}.{part}") for part in parts), eps=1e-5)
 
 
-def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    parts = ("weight", "bias", "running_mean", "running_var")
+def _norm(name: str, width: int, scaled: bool = True) -> dict[str, tuple[int, ...]]:
+    parts = ("running_mean", "running_var", *(("weight", "bias") if scaled else ()))
     return {f"{name}.num_batches_tracked": ()} | {f"{name}.{part}": (width,) for part in parts}
 
 

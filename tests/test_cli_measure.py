@@ -215,32 +215,50 @@ def test_evaluate_measures_once_and_writes_the_page(run: Run) -> None:
 
 @pytest.mark.usefixtures("small_table")
 def test_a_stored_figure_is_held_against_a_new_one(run: Run) -> None:
-    words = ("evaluate", "--root", "LFW", "--seeds", "0", "--only", "Plain", "--json")
-    code, _, err = run(*words, "--recheck")
+    words = ("evaluate", "--root", "LFW", "--seeds", "0", "--json")
+    code, _, err = run(*words, "--recheck", "--only", "Plain")
     assert code == 1
     assert "none of 2 cells is stored in 'results'" in err
-    run(*words)
+    run(*words, "--only", "Plain")
     first, _ = sorted(Path("results").glob("*.json"))
     as_it_was = first.read_bytes()
+    first.with_name(f"{first.stem.rpartition('_')[0]}_{'0' * 16}.json").write_bytes(as_it_was)
+    before = sorted(Path("results").rglob("*"))
     Path("docs/results.md").write_text("mine")
-    code, out, _ = run(*words, "--recheck")
+    code, out, _ = run(*words, "--recheck")  # of all four cells
     facts = json.loads(out)
-    assert (code, facts["compared"], facts["agree"]) == (0, 2, 2)
+    assert (code, facts["asked_for"], facts["compared"]) == (0, 4, 2)
+    assert (facts["kept"], facts["too_far"]) == (0, 0)
     assert all(cell["ssim"] == cell["faces_that_differ"] == 0 for cell in facts["cells"])
+    assert sorted(Path("results").rglob("*")) == before  # not even the second one of a cell moved
     assert first.read_bytes() == as_it_was
     assert Path("docs/results.md").read_text() == "mine"
+    assert [*Path("runs/work/recheck").rglob("*.safetensors")]  # released once more
+    _, out, _ = run(*words, "--recheck")
+    assert json.loads(out)["kept"] == 2
+    with pytest.raises(SettingError, match="--spot-check does not"):
+        evaluate.Evaluate(root=Path("LFW"), recheck=True, spot_check=True).run()
 
-    record = json.loads(as_it_was)  # somebody's better figure
-    record["outcome"]["ssim"] -= 0.02
+
+@pytest.mark.usefixtures("small_table")
+def test_a_figure_that_is_too_far_is_told(run: Run) -> None:
+    words = ("evaluate", "--root", "LFW", "--seeds", "0", "--only", "Plain")
+    run(*words)
+    first, _ = sorted(Path("results").glob("*.json"))
+    record = json.loads(first.read_text())  # somebody's better figure
+    record["outcome"]["ssim"] -= 0.06  # of nine faces .053 is tolerated
     seen = record["outcome"]["recognised"]
     record["outcome"]["recognised"] = str(1 - int(seen[0])) + seen[1:]
     first.write_text(json.dumps(record))
-    code, out, err = run(*words[:-1], "--recheck")
+    code, out, err = run(*words, "--recheck")
     assert code == 1
-    assert "2 cells measured anew, 1 within Eval Acc 0.03" in out
+    assert "2 of 2 cells are stored; measured anew, 1 are too far" in out
     assert err.count("TOO FAR") == 1
     assert "1 of 9 faces differ" in err
     assert json.loads(first.read_text()) == record
+    record["outcome"]["ssim"] += 0.01
+    first.write_text(json.dumps(record))
+    assert run(*words, "--recheck")[0] == 0
 
 
 @pytest.mark.usefixtures("small_table")

@@ -46,17 +46,29 @@ def without(name):
     return {key: value for key, value in insightface().items() if key != name}
 
 
+def lacking(start):
+    return {key: value for key, value in insightface().items() if not key.startswith(start)}
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (without("layer2.0.bn3.bias"), r"blocks\.2\.last\.bias is missing.*docs/recognisers\.md"),
+        (without("layer2.0.bn3.bias"), r"1 are missing: blocks\.2\.last\.bias.*docs/recognisers"),
         (without("fc.weight"), r"embed\.weight"),
         (without("layer1.0.conv1.weight"), "docs/recognisers"),
-        (insightface() | {"layer1.0.se.weight": torch.ones(2)}, r"'se'"),
+        (
+            insightface() | {"layer1.0.se.weight": torch.ones(2)},
+            r"layer1\.0\.se\.weight is unknown",
+        ),
+        (insightface() | {"bn1.scale": torch.ones(4)}, r"1 are too many: stem\.1\.scale"),
+        (insightface() | {"bn2.running_var": -torch.ones(10)}, "a variance below 0"),
+        (insightface() | {"layer1.0.conv1.weight": torch.ones(0, 4, 3, 3)}, "is empty"),
+        (lacking("layer3.0."), "5 blocks were found"),
+        (lacking("layer2."), "5 blocks were found"),
         (insightface() | {"fc.weight": torch.ones(WIDTH, 50)}, "size mismatch"),
         (insightface() | {"conv1.weight": torch.ones(())}, "docs/recognisers"),
         (evolve() | {"body.0.res_layer.5.fc1.weight": torch.ones(2, 4, 1, 1)}, "kind IR"),
-        ({"head.weight": torch.ones(2)}, "'head'"),
+        ({"head.weight": torch.ones(2)}, "0 blocks"),
         ({}, "docs/recognisers"),
     ],
 )
@@ -76,4 +88,7 @@ def test_a_file_is_read_with_suspicion(tmp_path):
     broken = insightface() | {"fc.bias": torch.full((WIDTH,), torch.nan)}
     save_file(broken, tmp_path / "ir.safetensors")
     with pytest.raises(DataError, match=r"fc\.bias in ir\.safetensors holds numbers"):
+        read(tmp_path / "ir.safetensors", ADVICE)
+    save_file(insightface(), tmp_path / "ir.safetensors", metadata={"format": "pt"})
+    with pytest.raises(DataError, match=r"carries metadata.*in float32 and without metadata"):
         read(tmp_path / "ir.safetensors", ADVICE)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -108,9 +108,9 @@ class Evaluate(AbstractCommand):
     # after a change of code: of what earlier code made, make the first and the last batch anew; if
     # both come out the same, bit for bit, take the others over (the page says so)
     spot_check: bool = False
-    # measure what was asked for, and is stored, once more, in the folder recheck of --work; tell
-    # how far both are apart, and leave --results and all pages as they are. Exit code 1 where one
-    # is farther than two machines should be
+    # measure what was asked for, and is stored, once more, and tell how far both are apart; it is
+    # kept in the folder recheck of --work (delete that to measure a third time), and --results and
+    # all pages are left as they are. Exit code 1 where one is farther than two machines should be
     recheck: bool = False
     # all slopes in float32: for a processor without bfloat16. These are other cells than the
     # project's, which stand beside them in --results
@@ -153,25 +153,31 @@ class Evaluate(AbstractCommand):
         )
 
     def _rechecked(self, cells: Sequence[Cell], make: MakeScene, store: Store) -> Outcome:
+        if self.spot_check:
+            raise SettingError("--recheck measures all anew, --spot-check does not: give one.")
         compared: list[Compared] = []
         for one in recheck(cells, make, store, self.work / "recheck", self.processes):
             compared.append(one)
             if not (self.common.quiet or self.common.json):
                 print(one, file=sys.stderr, flush=True)
-        agree = sum(one.agree for one in compared)
+        far, kept = (sum(bool(one.far) for one in compared), sum(one.kept for one in compared))
+        text = f"{len(compared)} of {len(cells)} cells are stored; measured anew, {far} are too far"
         within = ", ".join(f"{NAMES[name]} {most:g}" for name, most in TOLERANCES.items())
         return Outcome(
-            f"{len(compared)} cells measured anew, {agree} within {within} of what is stored",
+            f"{text} from what is stored, beyond {within}. {kept} were measured by an earlier "
+            f"--recheck: to measure them once more, delete {self.work / 'recheck'}",
             {
+                "asked_for": len(cells),
                 "compared": len(compared),
-                "agree": agree,
+                "kept": kept,
+                "too_far": far,
                 "tolerances": TOLERANCES,
                 "cells": [
                     {"cell": str(one.cell), **one.apart, "faces_that_differ": one.otherwise}
                     for one in compared
                 ],
             },
-            OK if agree == len(compared) else FAILED,
+            FAILED if far else OK,
         )
 
     def _pages(self, tables: Sequence[Table], store: Store) -> Iterator[str]:
@@ -198,6 +204,10 @@ class Evaluate(AbstractCommand):
 
     def listed(self) -> tuple[Table, ...]:
         """The tables, with as many decoders as the attacker was given."""
+        if self.people and "rivals" not in self._names:
+            raise SettingError(
+                "--people is for --table rivals (or all), where Fawkes and LowKey are."
+            )
         held = all_threats(decoders=1 + len(shadows_of(self.bundle, self.shadows)))
         return tuple(self._with(held, name) for name in self._names)
 
@@ -205,9 +215,14 @@ class Evaluate(AbstractCommand):
         table = TABLES[name]
         known = tuple(held[threat.name] for threat in table.threats)
         more = self._others() if name == "priors" else ()
-        others = misleading(*self.people) if name == "rivals" and self.people else ()
+        others = self._misleading if name == "rivals" else ()
         table = replace(table, threats=(*known, *more), defences=(*table.defences, *others))
         return in_float32(table) if self.float32 or table.float32 else table
+
+    @cached_property
+    def _misleading(self) -> tuple[AbstractDefence, ...]:
+        """The files are read once, and what is wrong with one is said at once."""
+        return misleading(*self.people) if self.people else ()
 
     def _others(self) -> tuple[Threat, ...]:
         """Searches of generators in --priors that the table does not name, such as adopted ones."""

@@ -13,9 +13,9 @@ import torch
 
 from facecrafter.data.faces import Faces
 from facecrafter.defences.people import Ensemble, Recognisers
-from facecrafter.errors import SettingError
+from facecrafter.errors import DataError, SettingError
 from facecrafter.training.foreign import read
-from facecrafter.training.iresnet import ADVICE, recogniser
+from facecrafter.training.iresnet import ADVICE, IResNet, recogniser
 from facecrafter.training.people import PeopleTraining
 
 
@@ -26,7 +26,7 @@ class Published(Ensemble):
     Results rest on `digests`, so that files may lie anywhere.
     """
 
-    trainings: tuple[PeopleTraining, ...] = ()
+    trainings: tuple[PeopleTraining, ...] = field(init=False, default=())
     digests: tuple[str, ...] = ()  # SHA-256 of each file
     files: tuple[Path, ...] = field(default=(), repr=False, compare=False)
 
@@ -35,6 +35,11 @@ class Published(Ensemble):
             raise SettingError(
                 f"Published has {len(self.files)} files and {len(self.digests)} digests: make it "
                 "by `published`, of one file or more."
+            )
+        if len(set(self.digests)) < len(self.digests):
+            raise SettingError(
+                f"of {len(self.files)} files two hold the same network, which would count twice: "
+                "give each once."
             )
 
     def fit(
@@ -54,13 +59,27 @@ class Published(Ensemble):
                     f"{file.name} is not the file any more that this recipe was made of: make the "
                     "recipe anew."
                 )
-        members = [recogniser(read(file, ADVICE)) for file in self.files]
-        return Recognisers(members).to(torch.device(device))
+        return Recognisers([_network(file) for file in self.files]).to(torch.device(device))
 
 
 def published(*files: Path) -> Published:
-    """These networks as they lie there now. `OSError` where a file cannot be read."""
-    return Published(digests=tuple(_digest(file) for file in files), files=files)
+    """These networks as they lie there now, in whatever order they are given.
+
+    Raises `DataError` for weights of another kind, `SettingError` for none and for the same ones
+    twice; `OSError` where a file cannot be read.
+    """
+    for file in files:
+        _network(file)  # what is wrong with it is said before anything is measured
+    found = sorted((_digest(file), file) for file in files)
+    return Published(tuple(digest for digest, _ in found), tuple(file for _, file in found))
+
+
+def _network(file: Path) -> IResNet:
+    try:
+        return recogniser(read(file, ADVICE))
+    except DataError as error:
+        told = str(error)
+        raise DataError(told if file.name in told else f"{file.name}: {told}") from error
 
 
 def _digest(file: Path) -> str:

@@ -19,16 +19,16 @@ def heat_map(
     plot.imshow(values, cmap=colours, vmin=0, vmax=1, aspect="auto")
     plot.set_xticks(range(len(columns)), columns, fontsize="x-small")
     plot.set_yticks(range(len(lines)), lines, fontsize="x-small")
-    for (row, column), value in np.ndenumerate(values):
+    for (line, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             colour = "w" if value > 0.6 else "k"
             told = f"{value:.2f}"
-            plot.text(column, row, told, ha="center", va="center", color=colour, size="x-small")
+            plot.text(column, line, told, ha="center", va="center", color=colour, size="x-small")
 
 
-def row(count: int, height: float = 3.8, beside: float = 0) -> tuple[Figure, list[Axes]]:
+def row(count: int, beside: float = 0) -> tuple[Figure, list[Axes]]:
     """`beside`: inches for a legend that stands on the right of all."""
-    figure = Figure(figsize=(4.2 * count + beside, height), layout="constrained")
+    figure = Figure(figsize=(4.2 * count + beside, 3.8), layout="constrained")
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 

@@ -25,7 +25,9 @@ def of_threat(threat: Threat) -> Json:
 
 def _value(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        inside = {part.name: _value(getattr(value, part.name)) for part in fields(value)}
+        # what two equal recipes may differ in is no part of them
+        told = [part.name for part in fields(value) if part.compare]
+        inside = {name: _value(getattr(value, name)) for name in told}
         return {"name": type(value).__name__, **inside}
     if isinstance(value, Path):
         return value.name  # a result tells nothing of the machine's folders

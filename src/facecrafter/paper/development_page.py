@@ -27,7 +27,8 @@ photographs, with labels, and later trains its own network f on that. In the row
 features Enc(X) themselves, in the others a defence's releases of the same photographs.
 
 **public faces**: f is asked about Enc(X) of public photographs, which nobody protects, as in the
-paper (VI-B). It never saw a feature of that kind unless the row is Plain. **private releases**:
+paper (VI-B). It never saw a feature of that kind unless the row is Plain or a defence whose Enc is
+all there is to it (TIPRDC). **private releases**:
 ours; f is asked about what the devices release of the private test photographs, other ones of the
 same people, which is what a service does once it runs. [Data](data.md) describes the labels.
 
@@ -59,8 +60,7 @@ Smiling among them. A device of this scenario knows no task: the attributes that
 not learn tell most of what such a one would get.
 
 TIPRDC changes Enc, in a game on the very photographs whose releases f then learns from, and what
-it is asked about on public faces is what that Enc makes of them. It knows no task, and no more do
-the two noises."""
+it is asked about on public faces is what that Enc makes of them. It knows no task."""
 
 _WITHOUT = " With `--bundle FOLDER --results\nFOLDER` the same is measured of another encoder."
 _GENERAL = """\
@@ -70,9 +70,10 @@ encoder that is, and what attackers read in its releases, stands in [general](ge
 {seeds}"""
 
 _PRIVACY = """\
-The releases are made by the encoder and the defences of the deployment scenario, so what an
-attacker reads in them stands in [results](results.md), [adaptive](adaptive.md) and on the page that
-`facecrafter expose` writes. Nothing of that changes when the cloud trains on them.
+The releases are made by the encoder and the defences of the deployment scenario, or by the encoder
+of TIPRDC's game, so what an attacker reads in them stands in [results](results.md),
+[adaptive](adaptive.md), [rivals](rivals.md) and on the page that `facecrafter expose` writes.
+Nothing of that changes when the cloud trains on them.
 
 Private train and test photographs show the same people, so on private releases f may answer by
 recognising who it is, which does not help with public faces."""
@@ -81,9 +82,8 @@ _PAPER = """\
 On CelebA with a general encoder, Crafter at beta 1 lowers mean AUC on public faces by {drop} and
 the Eval Acc of the white-box attack from {before} to {after} % (VI-B, Fig. 9). It is another data
 set, another encoder and another beta. TIPRDC, which the paper compares with, is attacked in
-[rivals](rivals.md), with an f that learnt from public faces alone. The noises are attacked there,
-too. What f learns from public faces that are one-sided, alone and with private releases, stands in
-[augmentation](augmentation.md)."""
+[rivals](rivals.md), with an f that learnt from public faces alone. What f learns from public faces
+that are one-sided, alone and with private releases, stands in [augmentation](augmentation.md)."""
 
 _NETWORK = """\
 A residual block for each of the widths {widths}, each halving the map, and a linear layer; AdamW,

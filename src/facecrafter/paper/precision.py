@@ -30,7 +30,8 @@ def in_float32(recipe: Recipe) -> Recipe:
         return cast("Recipe", tuple(in_float32(one) for one in cast("tuple[Any, ...]", recipe)))
     if not dataclasses.is_dataclass(recipe):
         return recipe
-    inside = {f.name: in_float32(getattr(recipe, f.name)) for f in dataclasses.fields(recipe)}
+    parts = [part.name for part in dataclasses.fields(recipe) if part.init]
+    inside = {name: in_float32(getattr(recipe, name)) for name in parts}
     if "bfloat16" in inside:
         inside["bfloat16"] = False
     return cast("Recipe", dataclasses.replace(cast("Any", recipe), **inside))

@@ -1,13 +1,17 @@
 """A stored figure measured once more: does anybody get it who runs the same command?"""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 
 from facecrafter.errors import SettingError
+from facecrafter.paper import provenance
 from facecrafter.paper.cells import Cell
 from facecrafter.paper.evaluate import MakeScene, evaluate
 from facecrafter.paper.keeping import taught
+from facecrafter.paper.scenes import Scene
 from facecrafter.paper.store import Record, Store
 
 # How far apart two machines may find the same cell; ours. Rounding differs between processors, and
@@ -16,6 +20,7 @@ from facecrafter.paper.store import Record, Store
 # standard deviation) where chance decides; the means of the other measures moved by 0.001 at most.
 # Cells of a CPU of the same kind came out bit for bit.
 TOLERANCES = {"eval_acc": 0.03, "ssim": 0.005, "fsim": 0.005, "auc": 0.005}
+OF_FACES = 1027  # so many; of fewer a mean moves more
 NAMES = {"eval_acc": "Eval Acc", "ssim": "SSIM", "fsim": "FSIM", "auc": "AUC"}
 
 
@@ -26,6 +31,7 @@ class Compared:
     cell: Cell
     stored: Record
     anew: Record
+    kept: bool  # an earlier recheck on this machine measured it
 
     @property
     def apart(self) -> Mapping[str, float]:
@@ -34,9 +40,10 @@ class Compared:
         return {name: after[name] - before[name] for name in TOLERANCES}
 
     @property
-    def agree(self) -> bool:
-        """Whether all are within what is tolerated."""
-        return all(abs(self.apart[name]) <= most for name, most in TOLERANCES.items())
+    def far(self) -> list[str]:
+        """Measures that are farther apart than is tolerated."""
+        wider = sqrt(OF_FACES / self.anew.outcome["faces"])
+        return [name for name, by in self.apart.items() if abs(by) > wider * TOLERANCES[name]]
 
     @property
     def otherwise(self) -> int:
@@ -47,8 +54,8 @@ class Compared:
     def __str__(self) -> str:
         told = ", ".join(
             f"{NAMES[name]} {self.anew.outcome[name]:.3f} (stored "
-            f"{self.stored.outcome[name]:.3f}{'' if abs(by) <= TOLERANCES[name] else ': TOO FAR'})"
-            for name, by in self.apart.items()
+            f"{self.stored.outcome[name]:.3f}{': TOO FAR' if name in self.far else ''})"
+            for name in TOLERANCES
         )
         return f"{self.cell}: {told}; {self.otherwise} of {self.anew.outcome['faces']} faces differ"
 
@@ -56,20 +63,20 @@ class Compared:
 def recheck(
     cells: Sequence[Cell], make: MakeScene, store: Store, work: Path, processes: int = 1
 ) -> Iterator[Compared]:
-    """Measure cells anew that are in the store, which is left as it is.
+    """Measure those of the cells anew that are in the store, which is left as it is.
 
-    What is measured is kept in `work`, so that a killed run goes on; who wants it a third time
-    deletes that. Raises `SettingError` where none of the cells is stored as this code measures it,
-    and what `evaluate` raises.
+    What is measured is kept in `work`, apart for each machine, so that a killed run goes on; who
+    wants it once more deletes that. Raises `SettingError` where none of the cells is stored as this
+    code measures it, and what `evaluate` raises.
     """
-    stored = _stored(cells, make, store)
-    for step in evaluate([*stored], make, Store(work, work), processes):
-        yield Compared(step.cell, stored[step.cell], step.record)
-
-
-def _stored(cells: Sequence[Cell], make: MakeScene, store: Store) -> dict[Cell, Record]:
     scene = make()
-    pairs = ((cell, store.find(cell.key(scene.digest, taught(cell, scene)))) for cell in cells)
+    stored, place = _stored(cells, scene, store), work / _machine(scene)
+    for step in evaluate([*stored], make, Store(place, place), processes):
+        yield Compared(step.cell, stored[step.cell], step.record, step.kept)
+
+
+def _stored(cells: Sequence[Cell], scene: Scene, store: Store) -> dict[Cell, Record]:
+    pairs = ((cell, store.peek(cell.key(scene.digest, taught(cell, scene)))) for cell in cells)
     found = {cell: record for cell, record in pairs if record is not None}
     if not found:
         raise SettingError(
@@ -78,3 +85,9 @@ def _stored(cells: Sequence[Cell], make: MakeScene, store: Store) -> dict[Cell, 
             "--recheck, or ask for other cells."
         )
     return found
+
+
+def _machine(scene: Scene) -> str:
+    """What rounds as it does: the processor, and the versions of what computes."""
+    told = provenance.machine(scene.device), provenance.versions()
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]

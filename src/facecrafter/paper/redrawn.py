@@ -164,9 +164,9 @@ def _development(kept: Kept) -> Redrawn | None:
         "AUC is that of a network which the cloud trained on releases of private train "
         "photographs, asked about public faces; the other axis is what attacks make of the "
         "same defences' releases of private test photographs. In the paper Enc is a general "
-        "extractor, here it is that of the deployment scenario, and TIPRDC's begins with that. Of "
-        "TIPRDC and of the noises the black-box attacker has one decoder, of the others three; who "
-        "learns from what they release is in [rivals](rivals.md).",
+        "extractor, here it is that of the deployment scenario, and TIPRDC's begins with that. The "
+        "black-box attacker has one decoder where a defence stands in [rivals](rivals.md) alone, "
+        "else three.",
         csv_of(("defence", "threat", "auc_of_f"), lines, tuple(SEEN)),
         figure,
     )

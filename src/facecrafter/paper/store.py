@@ -52,12 +52,20 @@ class Store:
 
         A `write` that was killed may have left an earlier record beside it: that goes aside.
         """
-        found = sorted(self.folder.glob(f"*_{key[:16]}.json"))
-        if not found:
+        found = self._found(key)
+        if found is None:
             return None
-        record = read(found[0])
-        self._put_earlier_aside(found[0], record)
-        return record
+        self._put_earlier_aside(*found)
+        return found[1]
+
+    def peek(self, key: str) -> Record | None:
+        """As `find`, and all files stay where they are."""
+        found = self._found(key)
+        return None if found is None else found[1]
+
+    def _found(self, key: str) -> tuple[Path, Record] | None:
+        paths = sorted(self.folder.glob(f"*_{key[:16]}.json"))
+        return (paths[0], read(paths[0])) if paths else None
 
     def write(self, key: str, record: Record) -> Path:
         """Keep a record. Raises `ResultError` and leaves all others alone.

@@ -27,7 +27,12 @@ def read(path: Path, advice: str) -> Weights:
     try:
         read_header(data, LARGEST_HEADER)
         found = load(data)
-    except (HeaderError, SafetensorError) as error:
+    except HeaderError as error:
+        raise DataError(
+            f"{path.name} is no safetensors file of weights as it is to be: it {error}. Save it "
+            f"anew, in float32 and without metadata. {advice}"
+        ) from error
+    except SafetensorError as error:
         raise DataError(
             f"{path.name} is no safetensors file of weights: {error}. {advice}"
         ) from error

@@ -1,13 +1,14 @@
-"""Published networks that tell people apart: ArcFace's improved residual network, in three names.
+"""Published networks that tell people apart: ArcFace's residual network, in the names of others.
 
-Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR 2019; its
-backbone is Duta et al., "Improved Residual Networks", 2020. Weights are read in the names of
-insightface's `arcface_torch` (iresnet18 to iresnet100), of InsightFace_Pytorch and face.evoLVe (IR
-50 to 152, which LowKey's authors took), and of TFace (IR). No code of theirs. Variants with
-squeeze and excitation (IR-SE) are refused.
+Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR 2019, whose
+blocks begin with a batch norm (IR). Weights are read in the names of insightface's `arcface_torch`
+(iresnet18 to iresnet200), of face.evoLVe and InsightFace_Pytorch (IR 50 to 152), and of TFace (IR
+18 to 101). None of their code is used. Variants with squeeze and excitation (IR-SE) and with
+bottlenecks are refused.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
@@ -85,8 +86,13 @@ class Block(nn.Module):
 class IResNet(nn.Module):
     """What it sees in a photograph, in unit length; of any side, for it is scaled to its own."""
 
-    def __init__(self, stem: int, shapes: Sequence[Shape], side: int, width: int) -> None:
-        """`side` of the photographs that it was trained on, pixels; `width` of an embedding."""
+    def __init__(
+        self, stem: int, shapes: Sequence[Shape], side: int, width: int, scaled: bool
+    ) -> None:
+        """`side` of the photographs that it was trained on, pixels; `width` of an embedding.
+
+        `scaled`: whether the last batch norm has a scale and a shift of its own.
+        """
         super().__init__()
         self.side, deepest = side, shapes[-1].outside
         self.stem = nn.Sequential(
@@ -96,7 +102,7 @@ class IResNet(nn.Module):
         self.norm = nn.BatchNorm2d(deepest)
         left = side // 2 ** sum(shape.halves for shape in shapes)  # of the last map, pixels
         self.embed = nn.Linear(deepest * left**2, width)
-        self.last = nn.BatchNorm1d(width)
+        self.last = nn.BatchNorm1d(width, affine=scaled)
 
     def forward(self, images: Images) -> Embeddings:
         if images.shape[-1] != self.side:
@@ -110,17 +116,30 @@ def recogniser(weights: Weights) -> IResNet:
     try:
         found = _renamed(weights)
         made = _empty(found)
-        own = {name for name in made.state_dict() if not name.endswith(COUNTERS)}
-        odd = sorted(own ^ found.keys())
-        if odd:
-            raise KeyError(f"{odd[0]} is missing or unknown")
+        _refuse_odd(found, made)
         made.load_state_dict(found, strict=False)  # without the counters
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"these are not the weights of an ArcFace network of the kind IR ({error}): "
-            "docs/recognisers.md says which are read."
-        ) from error
+    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise _foreign(str(error)) from error
     return frozen(made)
+
+
+def _foreign(why: str) -> DataError:
+    return DataError(
+        f"these are not the weights of an ArcFace network of the kind IR ({why}): "
+        "docs/recognisers.md says which are read."
+    )
+
+
+def _refuse_odd(found: Weights, made: IResNet) -> None:
+    own = {name for name in made.state_dict() if not name.endswith(COUNTERS)}
+    missing, unknown = sorted(own - found.keys()), sorted(found.keys() - own)
+    if missing:
+        raise ValueError(f"{len(missing)} are missing: {missing[0]}, as it is called here")
+    if unknown:
+        raise ValueError(f"{len(unknown)} are too many: {unknown[0]}, as it is called here")
+    for name, value in found.items():
+        if name.endswith("running_var") and not (value >= 0).all():
+            raise ValueError(f"{name}, as it is called here, is a variance below 0")
 
 
 def _renamed(weights: Weights) -> dict[str, Tensor]:
@@ -132,15 +151,28 @@ def _renamed(weights: Weights) -> dict[str, Tensor]:
     }
     found = {name: _BLOCK.fullmatch(name) for name in named}
     within = sorted({_place(match) for match in found.values() if match})
+    _refuse_gaps(within)
     six = any(".res_layer.5." in name for name in named)
     parts = [part for part in PARTS if six or part != "between"]
     inner = INSIGHTFACE | BESIDE | {f"res_layer.{i}": part for i, part in enumerate(parts)}
     made = dict[str, Tensor]()
     for name, match in found.items():
         part, _, leaf = (match["rest"] if match else name).rpartition(".")
+        known = inner if match else OUTER
+        if part not in known or not named[name].numel():
+            raise ValueError(f"{name} is {'empty' if part in known else 'unknown'}")
         block = f"blocks.{within.index(_place(match))}." if match else ""
-        made[f"{block}{(inner if match else OUTER)[part]}.{leaf}"] = named[name]
+        made[f"{block}{known[part]}.{leaf}"] = named[name]
     return made
+
+
+def _refuse_gaps(within: Sequence[tuple[int, int]]) -> None:
+    """Without it, weights that lack a block are those of a shallower network."""
+    counts = Counter(stage for stage, _ in within)
+    whole = [(stage, number) for stage in sorted(counts) for number in range(counts[stage])]
+    stages = sorted(counts)
+    if not within or [*within] != whole or stages != [*range(stages[0], stages[-1] + 1)]:
+        raise ValueError(f"{len(within)} blocks were found, not all of them in a row")
 
 
 _BLOCK = re.compile(r"(?:layer(?P<stage>\d+)|body)\.(?P<number>\d+)\.(?P<rest>.+)")
@@ -163,4 +195,5 @@ def _empty(found: Weights) -> IResNet:
         shapes.append(Shape(inside, outside, halves, between, beside))
     width, columns = found["embed.weight"].shape
     side = isqrt(columns // shapes[-1].outside) * 2 ** sum(shape.halves for shape in shapes)
-    return IResNet(len(found["stem.0.weight"]), shapes, side, width)
+    scaled = "last.weight" in found
+    return IResNet(len(found["stem.0.weight"]), shapes, side, width, scaled)
