@@ -252,13 +252,15 @@ def test_a_figure_that_is_too_far_is_told(run: Run) -> None:
     first.write_text(json.dumps(record))
     code, out, err = run(*words, "--recheck")
     assert code == 1
-    assert "2 of 2 cells are stored; measured anew, 1 are too far" in out
+    assert "2 of 2 cells are stored and were measured anew; 1 are farther apart" in out
     assert err.count("TOO FAR") == 1
     assert "1 of 9 faces differ" in err
     assert json.loads(first.read_text()) == record
     record["outcome"]["ssim"] += 0.01
     first.write_text(json.dumps(record))
-    assert run(*words, "--recheck")[0] == 0
+    code, out, _ = run(*words, "--recheck")
+    assert code == 0
+    assert "2 were measured by an earlier --recheck" in out
 
 
 @pytest.mark.usefixtures("small_table")

@@ -161,11 +161,14 @@ class Evaluate(AbstractCommand):
             if not (self.common.quiet or self.common.json):
                 print(one, file=sys.stderr, flush=True)
         far, kept = (sum(bool(one.far) for one in compared), sum(one.kept for one in compared))
-        text = f"{len(compared)} of {len(cells)} cells are stored; measured anew, {far} are too far"
         within = ", ".join(f"{NAMES[name]} {most:g}" for name, most in TOLERANCES.items())
+        before = (
+            f" {kept} were measured by an earlier --recheck: to measure them once more, delete "
+            f"{self.work / 'recheck'}."
+        )
         return Outcome(
-            f"{text} from what is stored, beyond {within}. {kept} were measured by an earlier "
-            f"--recheck: to measure them once more, delete {self.work / 'recheck'}",
+            f"{len(compared)} of {len(cells)} cells are stored and were measured anew; {far} are "
+            f"farther apart than is tolerated ({within}).{before if kept else ''}",
             {
                 "asked_for": len(cells),
                 "compared": len(compared),
